@@ -1,0 +1,350 @@
+"""`batch.yaml` + environment + system keyring -> `Settings`, or every mistake of the file at once.
+
+A person mends such a file in one go only when all mistakes are listed together. Secrets never reach a message:
+neither the value of a secret key, nor that of an unknown key, which may be a misspelled secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import platform
+import re
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Address, ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from unicodedata import normalize
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from batch import __version__
+from batch.errors import SettingsError
+from batch.settings_file import read_yaml, sentences
+
+FILE_NAME = "batch.yaml"
+KEYRING_SERVICE = "allegro-batch"
+KNOWN_HOSTS = {
+    "production": {"auth_url": "https://allegro.pl", "api_url": "https://api.allegro.pl"},
+    "sandbox": {
+        "auth_url": "https://allegro.pl.allegrosandbox.pl",
+        "api_url": "https://api.allegro.pl.allegrosandbox.pl",
+    },
+}
+SECRET_KEYS = {"client_secret", "journal", "token_url"}  # the last two may hold a password
+
+
+def find_settings(workbook: Path | None, config: Path | None) -> Path:
+    """The settings file: `config` when given, else `batch.yaml` beside the workbook, else in the current folder.
+
+    Raises SettingsError settings_missing (looked: list of paths) when there is none.
+    """
+    folders = [workbook.absolute().parent, Path.cwd()] if workbook else [Path.cwd()]
+    places = [config] if config else list(dict.fromkeys(folder / FILE_NAME for folder in folders))
+    for place in places:
+        if place.exists():
+            return place
+    raise SettingsError("settings_missing", looked=[str(place) for place in places])
+
+
+def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check the file `path`; `${NAME}` is looked up in `environ`.
+
+    Raises SettingsError: settings_invalid (path, problems: one dictionary of language -> sentence for each
+    mistake), or what `settings_file.read_yaml` raises when the file is no YAML.
+    """
+    data = read_yaml(path)
+    try:
+        return Settings.model_validate(
+            {} if data is None else data, context={"environ": environ, "folder": path.parent}
+        )
+    except ValidationError as error:
+        problems = [_problem(detail) for detail in error.errors(include_url=False)]
+    # Raised out here, since the ValidationError holds the file's values.
+    raise SettingsError("settings_invalid", path=str(path), problems=problems)
+
+
+# --- kinds of values: each raises a PydanticCustomError whose type names the expectation in the catalogue
+
+
+def _from_environment(value: Any, info: ValidationInfo) -> Any:
+    """`${NAME}` -> the value of the environment variable NAME; anything else as it is."""
+    name = _variable(value)
+    if name is None:
+        return value
+    found = (info.context or {}).get("environ", {}).get(name)
+    if not found:
+        raise PydanticCustomError("variable", "{name} is not set", {"name": name})
+    return found
+
+
+def _variable(value: Any) -> str | None:
+    match = re.fullmatch(r"\$\{(\w+)\}", value.strip()) if isinstance(value, str) else None
+    return match[1] if match else None
+
+
+def _nonblank(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise PydanticCustomError("text", "blank or not printable")
+    return value.strip()
+
+
+def _host(value: str) -> str:
+    """`https://host[:port]`; plain http is for this computer only, since tokens go there."""
+    scheme, host, rest = _split(value)
+    if scheme not in {"http", "https"} or not host or rest:
+        raise PydanticCustomError("host", "not a host")
+    if scheme == "http" and not _is_loopback(host):
+        raise PydanticCustomError("encrypted", "plain http")
+    return value.rstrip("/")
+
+
+def _web_page(value: str) -> str:
+    scheme, host, _ = _split(value)
+    if scheme not in {"http", "https"} or not host or not value.isascii() or " " in value:
+        raise PydanticCustomError("web_page", "not the address of a page")
+    return value.replace("(", "%28").replace(")", "%29")  # it stands between brackets in the User-Agent
+
+
+def _token_url(secret: SecretStr) -> SecretStr:
+    scheme, host, _ = _split(secret.get_secret_value())
+    if scheme == "file" or (scheme == "https" and host) or (scheme == "http" and _is_loopback(host)):
+        return secret
+    raise PydanticCustomError("token_url", "neither file:// nor https://")
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    """Scheme, host and whatever a bare host would not have; blank where the text is no URL."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "", "", ""
+    rest = parts.path.rstrip("/") + parts.query + parts.fragment + (parts.username or "") + (parts.password or "")
+    return parts.scheme, host, rest
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address == IPv6Address("::1") or address in IPv4Network("127.0.0.0/8")
+
+
+def _token_characters(name: str) -> str:
+    """The name as a token of HTTP: blanks become hyphens, letters lose their accents, the rest goes (#13632)."""
+    plain = normalize("NFKD", name.replace("ł", "l").replace("Ł", "L")).encode("ascii", "ignore").decode()
+    return re.sub(r"[^\w!#$%&'*+.^`|~-]", "", re.sub(r"\s+", "-", plain.strip()), flags=re.ASCII)
+
+
+def _app_name(value: str) -> str:
+    if not _token_characters(value):
+        raise PydanticCustomError("app_name", "no usable character")
+    return value
+
+
+def _beside_settings(value: Path, info: ValidationInfo) -> Path:
+    return Path((info.context or {}).get("folder", "")) / value
+
+
+Text = Annotated[str, BeforeValidator(_from_environment), AfterValidator(_nonblank)]
+Host = Annotated[Text, AfterValidator(_host)]
+Positive = Annotated[int, Field(strict=True, gt=0)]
+Secret = Annotated[SecretStr, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of the file: frozen, no unknown keys; a known key without a value counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_blank(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+
+
+class Station(Section):
+    """This computer."""
+
+    name: Text = Field(default_factory=lambda: platform.node() or "PC")
+    refresh_tokens: bool = True
+    """False: another station renews the tokens, this one only reads them."""
+
+
+class Limits(Section):
+    """How much Allegro allows (#12700, #9983): offer writes per seller, the others per client id."""
+
+    offer_writes_per_minute: Positive = 2490
+    offer_writes_per_hour: Positive = 74_700
+    requests_per_minute: Positive = 9000
+    changes_per_minute: Positive = 9000
+
+
+class Environment(Section):
+    """One Allegro (production, sandbox, a simulator) and the application registered there."""
+
+    auth_url: Host
+    """`https://host`, without a slash at the end; so is `api_url`."""
+    api_url: Host
+    client_id: Text
+    client_secret: Secret | None = None
+    """As written, `${NAME}` and `keyring:NAME` included; `read_secret` gives the value."""
+    app_name: Annotated[Text, AfterValidator(_app_name)]
+    info_url: Annotated[Text, AfterValidator(_web_page)]
+    redirect_port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 8042
+    limits: Limits = Limits()
+
+    @property
+    def user_agent(self) -> str:
+        """`AppName/Version (+info_url)`, which Allegro checks against the name registered for the client id."""
+        return f"{_token_characters(self.app_name)}/{__version__} (+{self.info_url})"
+
+    def read_secret(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The client secret, looked up only now: a station that never renews may lack it.
+
+        Raises SettingsError: secret_missing, secret_variable (name), secret_keyring (name).
+        """
+        if self.client_secret is None:
+            raise SettingsError("secret_missing", client_id=self.client_id)
+        written = self.client_secret.get_secret_value().strip()
+        if name := _variable(written):
+            if not environ.get(name):
+                raise SettingsError("secret_variable", name=name)
+            return environ[name]
+        if written.startswith("keyring:"):
+            return _from_keyring(written.removeprefix("keyring:").strip())
+        return written
+
+
+class AccountSource(Section):
+    """Where a station without a token file reads an account's access token, and where the main one publishes it."""
+
+    token_url: Annotated[SecretStr, BeforeValidator(_from_environment), AfterValidator(_token_url)] | None = None
+    publish: Annotated[Path, AfterValidator(_beside_settings)] | None = None
+
+
+class Settings(Section):
+    """All of `batch.yaml`."""
+
+    language: Literal["pl", "en"] | None = None
+    station: Station = Field(default_factory=Station)
+    environments: Annotated[dict[str, Environment], Field(min_length=1)]
+    accounts: dict[str, AccountSource] = {}
+    journal: Annotated[Secret, BeforeValidator(_from_environment)] | None = None
+    """A SQLAlchemy URL, secret because it may hold a password; None is the SQLite file of this user."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_known_hosts(cls, data: Any) -> Any:
+        environments = data.get("environments") if isinstance(data, dict) else None
+        if not isinstance(environments, dict):
+            return data
+        filled = {
+            name: {**KNOWN_HOSTS.get(name, {}), **{key: value for key, value in entry.items() if value is not None}}
+            if isinstance(entry, dict)
+            else entry
+            for name, entry in environments.items()
+        }
+        return {**data, "environments": filled}
+
+    def environment(self, name: str) -> Environment:
+        """The environment an account names, whatever its case. SettingsError environment_unknown (name, known)."""
+        for known, environment in self.environments.items():
+            if known.casefold() == name.strip().casefold():
+                return environment
+        raise SettingsError("environment_unknown", name=name, known=sorted(self.environments))
+
+    def account(self, name: str) -> AccountSource:
+        """The configuration of account `name`; an empty one when the file has none."""
+        return self.accounts.get(name, AccountSource())
+
+
+def _from_keyring(name: str) -> str:
+    try:
+        import keyring  # noqa: PLC0415  (slow to load, and few need it)
+
+        found = keyring.get_password(KEYRING_SERVICE, name)
+    except Exception:  # noqa: BLE001  (each system's backend raises errors of its own)
+        found = None
+    if not found:
+        raise SettingsError("secret_keyring", name=name, service=KEYRING_SERVICE)
+    return found
+
+
+# --- mistakes -> sentences
+
+_EXPECTED = {
+    "bool_parsing": "flag",
+    "bool_type": "flag",
+    "dict_type": "section",
+    "int_type": "number",
+    "greater_than": "number",
+    "greater_than_equal": "port",
+    "less_than_equal": "port",
+    "literal_error": "language",
+    "model_type": "section",
+    "path_type": "text",
+    "string_type": "text",
+    "too_short": "environment",
+    "string_too_short": "text",
+}
+
+
+def _problem(detail: ErrorDetails) -> dict[str, str]:
+    """One mistake as a sentence in each language: the dotted key, its value, what is expected."""
+    parts = [str(part) for part in detail["loc"] if part != "[key]"]
+    key, kind = ".".join(parts) or FILE_NAME, detail["type"]
+    if kind == "extra_forbidden":
+        nearest = difflib.get_close_matches(parts[-1], _known_keys(parts[:-1]), n=1, cutoff=0)[0]
+        return sentences("settings_problem_unknown", key=key, nearest=nearest)
+    if kind == "missing":
+        return sentences("settings_problem_missing", key=key)
+    if kind == "variable":
+        return sentences("settings_problem_variable", key=key, name=detail["ctx"]["name"])
+    expected = sentences(f"settings_expected_{_EXPECTED.get(kind, kind)}")
+    return sentences("settings_problem_value", key=key, value=_shown(detail), expected=expected)
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    model: type[Section]
+    match section:
+        case ["station"]:
+            model = Station
+        case ["environments", _]:
+            model = Environment
+        case ["environments", _, "limits"]:
+            model = Limits
+        case ["accounts", _]:
+            model = AccountSource
+        case _:
+            model = Settings
+    return list(model.model_fields)
+
+
+def _shown(detail: ErrorDetails) -> str:
+    """The value as the user wrote it, unless it is secret or a whole section (which may hold secrets)."""
+    value = detail["input"]
+    if SECRET_KEYS.intersection(detail["loc"]):
+        return "***"
+    if detail["type"] in {"dict_type", "model_type"} or isinstance(value, dict | list):
+        return "…"
+    text = str(value)
+    return text if len(text) <= 60 else text[:59] + "…"

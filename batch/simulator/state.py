@@ -1,0 +1,250 @@
+"""Everything the simulator remembers: sellers, offers, operations, applications. Data and rules, no HTTP.
+
+Readers and writers hold `World.lock`; the server takes it for each call, the test's handles for theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from batch.simulator.catalogue import Catalogue, Product
+from batch.simulator.clock import Clock
+from batch.simulator.faults import FaultScript
+from batch.simulator.limits import Limits, Meter
+from batch.simulator.tokens import Tokens
+from batch.simulator.wire import Json
+
+FIRST_OFFER_ID = 7_000_000_001
+DEMO_SELLERS = {"e-sklep1": ["Kurier i automaty", "Duże gabaryty"], "e-sklep2": ["Cennik podstawowy"]}
+"""The price lists of the sellers that are there from the start: for the first, Allegro cannot choose."""
+
+
+class Kind(StrEnum):
+    """The dictionaries of a seller."""
+
+    SHIPPING_RATES = "shipping_rates"
+    RETURN_POLICIES = "return_policies"
+    IMPLIED_WARRANTIES = "implied_warranties"
+    WARRANTIES = "warranties"
+    RESPONSIBLE_PRODUCERS = "responsible_producers"
+    RESPONSIBLE_PERSONS = "responsible_persons"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a dictionary, for example a price list for delivery."""
+
+    id: str
+    name: str
+    is_fulfillment: bool = False
+    managed_by_allegro: bool = False
+
+
+@dataclass(slots=True)
+class Operation:
+    """What Allegro still does about an offer: done after so many polls and so many seconds."""
+
+    id: str
+    offer_id: str
+    started_at: datetime
+    ready_at: float
+    polls_left: float
+    refused: bool = False
+    vanished: bool = False
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Offer:
+    """One offer. `text` is its request as JSON, with what Allegro filled in: text is small."""
+
+    id: str
+    seller: Seller
+    product: Product
+    external_id: str | None
+    text: str
+    status: str
+    created_at: datetime
+    updated_at: datetime
+    listed_at: float
+    errors: list[Json] = field(default_factory=list)
+    operation: Operation | None = None
+
+    @property
+    def body(self) -> Json:
+        """The offer's data in the shape of a request."""
+        body: Json = json.loads(self.text)
+        return body
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Seller:
+    """One account at Allegro."""
+
+    id: str
+    login: str
+    business: bool
+    dictionaries: dict[Kind, list[Entry]]
+    offers: dict[str, Offer] = field(default_factory=dict)
+    by_external: dict[str, dict[str, Offer]] = field(default_factory=dict)
+    per_product: Counter[str] = field(default_factory=Counter)
+    drafts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A registered application. Its name must stand in the User-Agent."""
+
+    client_id: str
+    client_secret: str
+    name: str
+    redirect_uris: tuple[str, ...] = ("http://localhost",)
+
+
+@dataclass
+class Settings:
+    """Knobs that may be turned while the simulator runs."""
+
+    latency: float = 0.0
+    """Real seconds before each answer."""
+    index_lag: float = 0.0
+    """Simulated seconds until a new offer is in the list."""
+    operation_polls: int = 2
+    """So many polls answer 202 before an operation ends."""
+    operation_seconds: float = 0.0
+    """An operation takes at least so long (simulated)."""
+    retry_after: int = 1
+    """Seconds in the header of a 202."""
+    pending_visible: bool = True
+    """Whether an offer can be seen while its first operation runs."""
+    offers_per_product: int = 5
+    max_drafts: int = 20_000
+    auto_consent: str = ""
+    """The login that has consented before, so that `authorize` redirects at once."""
+
+
+class World:
+    """The whole state behind one simulator."""
+
+    def __init__(self, *, seed: int, clock: Clock, limits: Limits, settings: Settings) -> None:
+        self.seed = seed
+        self.clock = clock
+        self.limits = limits
+        self.settings = settings
+        self.lock = threading.RLock()
+        self.faults = FaultScript(seed, lambda: self.lock)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but limits and settings."""
+        self.faults.clear()
+        self.catalogue = Catalogue(self.seed)
+        self.tokens = Tokens(self.clock)
+        self.meter = Meter(self.limits, self.clock.monotonic)
+        self.applications = {"demo": Application("demo", "demo", "Demo")}
+        self.sellers: dict[str, Seller] = {}
+        self.offers: dict[str, Offer] = {}
+        self.operations: dict[str, Operation] = {}
+        self.published_by_accident = 0
+        self._next_offer = FIRST_OFFER_ID
+        for login, shipping_rates in DEMO_SELLERS.items():
+            self.add_seller(login, dictionaries={Kind.SHIPPING_RATES: shipping_rates})
+
+    def new_id(self, *names: object) -> str:
+        """An id that is the same for the same seed and names."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, "/".join(map(str, (self.seed, *names)))))
+
+    def add_seller(
+        self, login: str, *, business: bool = True, dictionaries: Mapping[str, Iterable[str | Entry]] | None = None
+    ) -> Seller:
+        """A new seller; `dictionaries` names the entries of a kind, others are as of a usual shop."""
+        names: dict[str, Iterable[str | Entry]] = {**self._usual_dictionaries(login), **(dictionaries or {})}
+        entries = {
+            kind: [
+                entry if isinstance(entry, Entry) else Entry(self.new_id(login, kind, place, entry), entry)
+                for place, entry in enumerate(names[kind])
+            ]
+            for kind in Kind
+        }
+        seller = Seller(str(46_000_001 + len(self.sellers)), login, business, entries)
+        self.sellers[login] = seller
+        return seller
+
+    def seller_by_id(self, seller_id: str) -> Seller | None:
+        """The seller whose tokens carry this user id."""
+        return next((seller for seller in self.sellers.values() if seller.id == seller_id), None)
+
+    def add_offer(self, seller: Seller, product: Product, body: Json, status: str, errors: list[Json]) -> Offer:
+        """A new offer with the next id."""
+        now = self.clock.now()
+        external = (body.get("external") or {}).get("id")
+        offer = Offer(
+            id=str(self._next_offer),
+            seller=seller,
+            product=product,
+            external_id=external,
+            text=json.dumps(body, ensure_ascii=False),
+            status=status,
+            created_at=now,
+            updated_at=now,
+            listed_at=self.clock.monotonic() + self.settings.index_lag,
+            errors=errors,
+        )
+        self._next_offer += 1
+        self.offers[offer.id] = seller.offers[offer.id] = offer
+        seller.by_external.setdefault(external or "", {})[offer.id] = offer
+        seller.per_product[product.id] += 1
+        seller.drafts += status == "INACTIVE"
+        return offer
+
+    def change_offer(self, offer: Offer, body: Json, status: str) -> None:
+        """An edited offer."""
+        offer.seller.by_external[offer.external_id or ""].pop(offer.id)
+        offer.external_id = (body.get("external") or {}).get("id")
+        offer.seller.by_external.setdefault(offer.external_id or "", {})[offer.id] = offer
+        offer.seller.drafts += (status == "INACTIVE") - (offer.status == "INACTIVE")
+        offer.text = json.dumps(body, ensure_ascii=False)
+        offer.status, offer.updated_at = status, self.clock.now()
+
+    def remove_offer(self, offer: Offer) -> None:
+        """A deleted draft, or an offer that Allegro gave up."""
+        del self.offers[offer.id], offer.seller.offers[offer.id]
+        offer.seller.by_external[offer.external_id or ""].pop(offer.id)
+        offer.seller.per_product[offer.product.id] -= 1
+        offer.seller.drafts -= offer.status == "INACTIVE"
+
+    def start_operation(self, offer: Offer, *, refused: bool = False, endless: bool = False) -> Operation:
+        """Let Allegro work on an offer for a while."""
+        operation = Operation(
+            id=str(uuid.uuid4()),
+            offer_id=offer.id,
+            started_at=self.clock.now(),
+            ready_at=self.clock.monotonic() + self.settings.operation_seconds,
+            polls_left=float("inf") if endless else self.settings.operation_polls,
+            refused=refused,
+        )
+        self.operations[operation.id] = offer.operation = operation
+        return operation
+
+    def _usual_dictionaries(self, login: str) -> dict[str, Iterable[str | Entry]]:
+        fulfillment = self.new_id(login, "fulfillment")
+        return {
+            Kind.SHIPPING_RATES: [
+                "Cennik podstawowy",
+                Entry(fulfillment, "One Fulfillment by Allegro", is_fulfillment=True, managed_by_allegro=True),
+            ],
+            Kind.RETURN_POLICIES: [
+                "Zwroty 14 dni",
+                Entry(fulfillment, "Zwroty One Fulfillment", is_fulfillment=True),
+            ],
+            Kind.IMPLIED_WARRANTIES: ["Reklamacje"],
+            Kind.WARRANTIES: ["Gwarancja 24 miesiące"],
+            Kind.RESPONSIBLE_PRODUCERS: ["Brava sp. z o.o.", "Modrzew S.A."],
+            Kind.RESPONSIBLE_PERSONS: ["Importer sp. z o.o."],
+        }

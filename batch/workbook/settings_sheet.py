@@ -1,0 +1,43 @@
+"""The `Settings` table: one row a setting, its value typed as the setting needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xlsxwriter.workbook import Workbook
+
+from batch.workbook.schema import SETTING_ROWS, SETTINGS, Kind, Setting
+from batch.workbook.styles import Styles
+from batch.workbook.table_sheet import Row, add_table_sheet, add_validation, write_cell
+
+
+def add_settings_sheet(workbook: Workbook, styles: Styles, language: str, given: Sequence[Row]) -> None:
+    """Add the sheet with every setting at its default, or at the value that a row of `given` has for its key."""
+    values = {row["key"]: row["value"] for row in given}
+    texts = [{"key": each.key, "name": each.name[language], "help": each.help[language]} for each in SETTING_ROWS]
+    sheet = add_table_sheet(workbook, styles, SETTINGS, language, texts)
+    column = SETTINGS.column("value")
+    index = SETTINGS.columns.index(column)
+    for number, setting in enumerate(SETTING_ROWS, start=1):
+        kind = _kind(setting)
+        style = styles.cell(kind)
+        sheet.write_blank(number, index, None, style)
+        value = values.get(setting.key, default_value(setting, language))
+        write_cell(sheet, number, index, value, kind=kind, style=style)
+        if setting.choices:
+            add_validation(sheet, index, column, language, choices=setting.choices, row=number)
+
+
+def default_value(setting: Setting, language: str) -> str | int:
+    """The default as a person would type it: a word of the language, a number, or text."""
+    for choice in setting.choices:
+        if choice.code == setting.default:
+            return choice.words[language]
+    return int(setting.default) if setting.default.isdigit() else setting.default
+
+
+def _kind(setting: Setting) -> Kind:
+    """Numbers and dates go into cells of no fixed type, words and templates into text cells."""
+    if setting.choices or (setting.default and not setting.default.isdigit()):
+        return Kind.TEXT
+    return Kind.NUMBER

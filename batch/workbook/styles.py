@@ -1,0 +1,102 @@
+"""How a new workbook looks: a few sober colours and the cell formats made from them.
+
+Typing is part of the look: a column's number format decides whether Excel keeps an EAN's digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xlsxwriter.format import Format
+from xlsxwriter.workbook import Workbook
+
+from batch.workbook.schema import Kind
+
+INK = "#1F3864"  # titles, headings of columns the user fills
+GREY_INK = "#595959"  # headings of columns the tool writes, secondary text
+GREY_PAPER = "#F2F2F2"  # cells the tool writes, where a table has cells of both kinds
+LINE = "#BFBFBF"
+
+# Text columns are Excel's "Text": digits stay as typed, and a buyer's note that starts with "=" stays a note.
+NUMBER_FORMATS = {
+    Kind.TEXT: "@",
+    Kind.LONG_TEXT: "@",
+    Kind.LINK: "@",
+    Kind.MONEY: "#,##0.00",
+    Kind.INTEGER: "0",
+    Kind.NUMBER: "General",
+    Kind.DATETIME: "yyyy-mm-dd hh:mm",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """Paper and ink of a status."""
+
+    paper: str
+    ink: str
+
+
+STATUS_COLOURS = {
+    "status_done": Colours("#E2EFDA", "#375623"),
+    "status_warning": Colours("#FFF2CC", "#7F6000"),
+    "status_pending": Colours("#DDEBF7", "#1F4E78"),
+    "status_failed": Colours("#F8CBAD", "#9C0006"),
+    "status_skipped": Colours("#EDEDED", "#595959"),
+    "status_doubt": Colours("#E4DFEC", "#403151"),
+    "status_planned": Colours("#DAEEF3", "#215967"),
+}
+"""By the keys of the catalogue's statuses, in the order in which they are shown."""
+
+
+class Styles:
+    """The formats of one workbook; each is made once, however often it is asked for."""
+
+    def __init__(self, workbook: Workbook) -> None:
+        self._workbook = workbook
+        self._made: dict[tuple[tuple[str, object], ...], Format] = {}
+
+    def get(self, **properties: object) -> Format:
+        """The format with these XlsxWriter properties."""
+        key = tuple(sorted(properties.items()))
+        if key not in self._made:
+            self._made[key] = self._workbook.add_format(properties)
+        return self._made[key]
+
+    def cell(self, kind: Kind, *, shaded: bool = False) -> Format:
+        """The format of a body cell; `shaded` marks a column that the tool writes."""
+        properties: dict[str, object] = {"num_format": NUMBER_FORMATS[kind], "valign": "top"}
+        if kind is Kind.LONG_TEXT:
+            properties["text_wrap"] = True
+        if shaded:
+            properties |= {"bg_color": GREY_PAPER, "border": 1, "border_color": "#E0E0E0"}
+        return self.get(**properties)
+
+    def heading(self, *, written: bool = False) -> Format:
+        """The format of a column's heading; grey for a column that the tool writes."""
+        return self.get(
+            bold=True,
+            font_color="#FFFFFF",
+            bg_color=GREY_INK if written else INK,
+            text_wrap=True,
+            valign="vcenter",
+            border=1,
+            border_color=LINE,
+        )
+
+    def title(self) -> Format:
+        """The first line of a sheet that is read, not filled."""
+        return self.get(bold=True, font_size=18, font_color=INK)
+
+    def section(self) -> Format:
+        """The heading of a part of such a sheet."""
+        return self.get(bold=True, font_size=13, font_color=INK)
+
+    def prose(self, *, bold: bool = False) -> Format:
+        """Wrapped text to read."""
+        return self.get(text_wrap=True, valign="top", bold=bold)
+
+    def status(self, key: str) -> Format:
+        """A status cell in its colours; also usable as a conditional format."""
+        colours = STATUS_COLOURS[key]
+        return self.get(bg_color=colours.paper, font_color=colours.ink)

@@ -1,0 +1,155 @@
+"""One table of the schema as a sheet: headings, typed columns, dropdowns, hints, colours.
+
+Formats, dropdowns and colours belong to whole columns, not to the rows that exist now, so that a row added
+later (typed, pasted, or written by the tool) has them without anyone copying anything. Dropdowns help and
+never forbid: a pasted id of Allegro is as good as a name from the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from xlsxwriter.format import Format
+from xlsxwriter.utility import xl_col_to_name
+from xlsxwriter.workbook import Workbook
+from xlsxwriter.worksheet import Worksheet
+
+from batch.messages import catalogue, entries
+from batch.workbook.schema import Choice, Column, Kind, Table
+from batch.workbook.styles import GREY_INK, INK, STATUS_COLOURS, Styles
+
+Row = Mapping[str, object]
+
+LAST_ROW = 1_048_575  # of a sheet, counted from 0
+NUMBERS = (Kind.MONEY, Kind.INTEGER, Kind.NUMBER)
+WARSAW = ZoneInfo("Europe/Warsaw")
+
+
+def add_table_sheet(
+    workbook: Workbook, styles: Styles, table: Table, language: str, rows: Sequence[Row], *, capacity: int = 1
+) -> Worksheet:
+    """Add the sheet of `table` with `rows` (by column key) in its body of at least `capacity` rows.
+
+    An Excel table has at least one body row; it grows by itself when somebody types beneath it.
+    Raises KeyError for a value whose key is no column of the table.
+    """
+    sheet = workbook.add_worksheet(table.sheet[language])
+    inputs = any(not column.written for column in table.columns)
+    sheet.set_tab_color(INK if inputs else GREY_INK)
+    sheet.set_row(0, 32)
+    sheet.freeze_panes(1, 0)
+    _print_setup(sheet)
+    styled = [styles.cell(column.kind, shaded=inputs and column.written) for column in table.columns]
+    _add_table(sheet, styles, table, language, max(len(rows), capacity, 1), striped=not inputs)
+    for index, (column, style) in enumerate(zip(table.columns, styled, strict=True)):
+        sheet.set_column(index, index, column.width, style, {"hidden": column.hidden})
+        if not column.written and not column.hidden:
+            add_validation(sheet, index, column, language)
+        if column.key == "status":
+            _colour_statuses(sheet, styles, index)
+    _keep_quiet_about_digits(sheet, table)
+    indexes = {column.key: index for index, column in enumerate(table.columns)}
+    for number, row in enumerate(rows, start=1):
+        for key, value in row.items():
+            index = indexes[key]
+            write_cell(sheet, number, index, value, kind=table.columns[index].kind, style=styled[index])
+    return sheet
+
+
+def write_cell(sheet: Worksheet, row: int, column: int, value: object, *, kind: Kind, style: Format) -> None:
+    """Write `value` with the type that a column of `kind` has; a blank value leaves the cell blank.
+
+    What is no number stays text in a column of numbers, as when a person types it. Aware times become Warsaw's.
+    """
+    if value is None or value == "":
+        return
+    if isinstance(value, datetime):
+        local = value.astimezone(WARSAW).replace(tzinfo=None) if value.tzinfo else value
+        sheet.write_datetime(row, column, local, style)
+    elif isinstance(value, date):
+        sheet.write_datetime(row, column, value, style)
+    elif isinstance(value, int | float | Decimal) and kind in NUMBERS:
+        sheet.write_number(row, column, float(value), style)
+    else:
+        sheet.write_string(row, column, str(value), style)
+
+
+def add_validation(
+    sheet: Worksheet,
+    index: int,
+    column: Column,
+    language: str,
+    *,
+    choices: tuple[Choice, ...] = (),
+    row: int | None = None,
+) -> None:
+    """Give a column (or only its cell in `row`) its hint and its dropdown, or the check of a number's sign."""
+    first, last = (1, LAST_ROW) if row is None else (row, row)
+    rule: dict[str, Any] = {"validate": "any"}
+    choices = choices or column.choices
+    if choices:
+        rule = {"validate": "list", "source": [choice.words[language] for choice in choices]}
+    elif column.dictionary:
+        rule = {"validate": "list", "source": f"={list_name(column.dictionary)}"}
+    elif column.kind is Kind.MONEY:
+        rule = {"validate": "decimal", "criteria": ">", "value": 0}
+    elif column.kind is Kind.INTEGER:
+        rule = {"validate": "integer", "criteria": ">=", "value": 0}
+    texts = catalogue(language)
+    sheet.data_validation(
+        first,
+        index,
+        last,
+        index,
+        rule
+        | {
+            "input_title": column.heading[language],
+            "input_message": column.help[language],
+            "error_type": "information" if column.dictionary else "warning",
+            "error_title": column.heading[language],
+            "error_message": texts.say("template_not_in_list" if column.dictionary else "template_unusual_value"),
+        },
+    )
+
+
+def list_name(dictionary: str) -> str:
+    """The defined name behind the dropdown of a column fed by `dictionary`."""
+    return f"list_{dictionary}"
+
+
+def _add_table(sheet: Worksheet, styles: Styles, table: Table, language: str, body: int, *, striped: bool) -> None:
+    columns = [
+        {"header": column.heading[language], "header_format": styles.heading(written=column.written)}
+        for column in table.columns
+    ]
+    options = {"name": table.name, "columns": columns, "style": "Table Style Light 1", "banded_rows": striped}
+    sheet.add_table(0, 0, body, len(columns) - 1, options)
+
+
+def _print_setup(sheet: Worksheet) -> None:
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
+
+
+def _colour_statuses(sheet: Worksheet, styles: Styles, index: int) -> None:
+    for key in STATUS_COLOURS:
+        rule = {
+            "type": "text",
+            "criteria": "begins with",
+            "value": entries()[key]["sign"],
+            "format": styles.status(key),
+        }
+        sheet.conditional_format(1, index, LAST_ROW, index, rule)
+
+
+def _keep_quiet_about_digits(sheet: Worksheet, table: Table) -> None:
+    """Digits kept as text are meant so: no green triangle in every EAN cell."""
+    texts = [index for index, column in enumerate(table.columns) if column.kind not in (*NUMBERS, Kind.DATETIME)]
+    ranges = " ".join(f"{name}2:{name}{LAST_ROW + 1}" for name in map(xl_col_to_name, texts))
+    sheet.ignore_errors({"number_stored_as_text": ranges})

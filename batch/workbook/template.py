@@ -1,0 +1,96 @@
+"""A new workbook from the schema: tables with dropdowns and hints, a start sheet, help, and macros in an .xlsm.
+
+It is built on the user's machine, never downloaded: Excel refuses the macros of a file from the internet.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from xlsxwriter.workbook import Workbook
+
+from batch.errors import WorkbookError
+from batch.workbook import schema
+from batch.workbook.schema import Choice, Table
+from batch.workbook.settings_sheet import add_settings_sheet
+from batch.workbook.styles import Styles
+from batch.workbook.table_sheet import Row, add_table_sheet, list_name
+
+SUFFIXES = (".xlsx", ".xlsm")
+
+
+def write_template(
+    path: Path, language: str, *, rows: Mapping[str, Sequence[Row]] | None = None, product_capacity: int = 1
+) -> None:
+    """Write a new workbook in `language` to `path`: .xlsm with buttons and macros, .xlsx without.
+
+    `rows` fills tables: name of the table -> rows by column key; rows of `Settings` replace the values of those
+    keys. `Products` gets at least `product_capacity` body rows: one is enough for Excel, which grows a table
+    as one types beneath it; other programs do not.
+    Raises WorkbookError `workbook_suffix`, `workbook_exists`, `workbook_not_created`; a file that is there
+    is never touched.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise WorkbookError("workbook_suffix", path=str(path))
+    if path.exists():
+        raise WorkbookError("workbook_exists", path=str(path))
+    content = _build(language, rows or {}, product_capacity, macros=path.suffix.lower() == ".xlsm")
+    _create(path, content)
+
+
+def _build(language: str, rows: Mapping[str, Sequence[Row]], product_capacity: int, *, macros: bool) -> bytes:
+    """The bytes of the workbook."""
+    content = io.BytesIO()
+    with Workbook(content, {"in_memory": True}) as workbook:
+        styles = Styles(workbook)
+        for table in schema.TABLES:
+            given = rows.get(table.name, ())
+            if table is schema.SETTINGS:
+                add_settings_sheet(workbook, styles, language, given)
+            else:
+                capacity = product_capacity if table is schema.PRODUCTS else 1
+                add_table_sheet(workbook, styles, table, language, given, capacity=capacity)
+        _define_lists(workbook, language)
+    return content.getvalue()
+
+
+def _define_lists(workbook: Workbook, language: str) -> None:
+    """Names for the dropdowns that grow with the tables they list."""
+    workbook.define_name(list_name("accounts"), f"={reference(schema.ACCOUNTS, 'account', language)}")
+    workbook.define_name(list_name("profiles"), f"={reference(schema.DEFAULTS, 'profile', language)}")
+    for kind in schema.DICTIONARY_KINDS:
+        workbook.define_name(list_name(kind.code), _names_of_kind(kind, language))
+
+
+def _names_of_kind(kind: Choice, language: str) -> str:
+    """The names in `Dictionaries` of one kind, whose rows stand together; the kind may be in any language."""
+    kinds = reference(schema.DICTIONARIES, "kind", language)
+    names = reference(schema.DICTIONARIES, "name", language)
+    words = [f'"{kind.words[each]}"' for each in schema.LANGUAGES]
+    first = f"MATCH({words[-1]},{kinds},0)"
+    for word in words[-2::-1]:
+        first = f"IFERROR(MATCH({word},{kinds},0),{first})"
+    count = "+".join(f"COUNTIF({kinds},{word})" for word in words)
+    return f"=OFFSET(INDEX({names},1),{first}-1,0,{count},1)"
+
+
+def reference(table: Table, key: str, language: str) -> str:
+    """A column of a table as formulas name it, in full: `Products[Konto]` also works in LibreOffice."""
+    return f"{table.name}[{table.column(key).heading[language]}]"
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Write a file that must not exist yet; whoever else creates it first keeps theirs."""
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(content)
+            except OSError:
+                path.unlink()  # ours, and incomplete
+                raise
+    except FileExistsError:
+        raise WorkbookError("workbook_exists", path=str(path)) from None
+    except OSError as error:
+        raise WorkbookError("workbook_not_created", path=str(path), reason=error.strerror) from error

@@ -38,6 +38,10 @@ class JournalError(BatchError):
     """The journal cannot be opened or written; nothing may be sent without it. Exit 2."""
 
 
+class AttemptTaken(BatchError):
+    """Another run has written this attempt into the journal: it is working on the same product now."""
+
+
 class AccountError(BatchError):
     """This account stops; the others go on. Exit 3: a person must act."""
 
@@ -92,3 +96,7 @@ class NoAnswer(ApiError):
     def __init__(self, code: str, *, sent: bool, **facts: Any) -> None:
         super().__init__(code, **facts)
         self.sent = sent
+
+
+class TokenTrouble(ApiError):
+    """The token cannot be renewed just now (not: "log in again"); the call it was for was never sent."""

@@ -5,8 +5,9 @@ Money is `Decimal` with a currency, time is aware UTC, a GTIN is text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -59,7 +60,7 @@ class Problem:
     """A cell (or row) that cannot be used: nothing is sent for its row."""
 
     code: str
-    cell: CellRef
+    cell: CellRef | None
     value: object = None
     facts: Facts = field(default_factory=dict)
 
@@ -90,7 +91,7 @@ class OfferDefaults:
     profile: str | None = None
     account: str | None = None
     row: int | None = None
-    sheet: str = ""
+    cells: Mapping[str, CellRef] = field(default_factory=dict)  # where each named default stands, or would stand
     shipping_rates: NamedDefault | None = None
     return_policy: NamedDefault | None = None
     implied_warranty: NamedDefault | None = None
@@ -125,3 +126,118 @@ class ProductRow:
     action: Action
     offer_id: str | None
     defaults: OfferDefaults
+    cell: CellRef  # where the product is named: the EAN, else the product id
+
+
+@dataclass(frozen=True, slots=True)
+class DictionaryEntry:
+    """One price list, policy … of an account. `common` entries are those Allegro may choose by itself."""
+
+    kind: str
+    name: str
+    id: str
+    common: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FoundOffer:
+    """An offer as Allegro's list of the seller's offers shows it."""
+
+    offer_id: str
+    external_id: str | None
+    status: str
+    price: Money | None
+    stock: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one row of `Products`: a code of the catalogue and the facts for its text.
+
+    `errors` are Allegro's own words, one (message, code) pair each. `problems` are all bad cells of the row,
+    the first of which gives the code. `entry` is the journal's entry behind it.
+    """
+
+    row: int
+    account: str
+    code: str
+    facts: Facts = field(default_factory=dict)
+    cell: CellRef | None = None
+    value: object = None
+    problems: tuple[Problem, ...] = ()
+    offer_id: str | None = None
+    external_id: str | None = None
+    action: Action | None = None
+    new_price: Money | None = None
+    new_stock: int | None = None
+    errors: tuple[tuple[str, str], ...] = ()
+    trace_id: str | None = None
+    entry: int | None = None
+
+    @classmethod
+    def of_problems(cls, row: int, account: str, problems: Sequence[Problem]) -> Outcome:
+        """The answer of a row whose cells cannot be used."""
+        first = problems[0]
+        return cls(row, account, first.code, cell=first.cell, value=first.value, problems=tuple(problems))
+
+
+class State(StrEnum):
+    """Where an attempt at a draft stands."""
+
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    DONE = "done"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The journal's newest attempt at one draft of one seller. Times are aware UTC."""
+
+    id: int
+    seller: str
+    external_id: str
+    attempt: int
+    run: str
+    state: State
+    created_at: datetime
+    updated_at: datetime
+    price: Money | None = None
+    stock: int | None = None
+    offer_id: str | None = None
+    operation: str | None = None
+    code: str | None = None
+    details: Facts | None = None
+    trace_id: str | None = None
+    reported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Allegro's answer: the offer exists. `errors` are what it lacks before it can be published."""
+
+    offer_id: str
+    status: str
+    errors: tuple[tuple[str, str], ...] = ()
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Allegro's answer 202: it works on it. `operation` is the id of the work, `retry_after` in seconds."""
+
+    offer_id: str | None
+    operation: str | None
+    retry_after: float | None = None
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Allegro's answer: no offer. `code` is ours, `facts` fill its text, `errors` are Allegro's own words."""
+
+    code: str
+    facts: Facts = field(default_factory=dict)
+    errors: tuple[tuple[str, str], ...] = ()
+    trace_id: str | None = None

@@ -1,0 +1,9 @@
+"""The only code that speaks HTTP to Allegro's API.
+
+session.py       hosts, headers, token, size and time limits, answers and errors
+pace.py          how fast: budgets per seller and per client id, parallelism that adapts
+retry.py         may this be sent again, and after how long? (pure)
+payloads.py      our types <-> Allegro's JSON (pure)
+offers.py        look-up, drafts, operations
+dictionaries.py  shipping rates, policies, responsible producers and persons
+"""

@@ -1,0 +1,107 @@
+"""How fast: just under Allegro's limits, evenly, and no more at once than it takes.
+
+Limits (OpenAPI; #12700, #13498): 2,490 POST+PATCH of product offers a minute and 74,700 an hour for a seller,
+9,000 requests a minute for a client id, which is blocked for a minute when it asks for more. Failed requests
+fill the bucket faster (#13528). Too many parallel calls bring 429 whatever the rate (Allegro's FAQ).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from batch.clock import Clock
+
+HEADROOM = 0.985  # of a limit: requests drift by up to 0.9 s on their way without crowding Allegro's window
+MOST_LANES = 24
+
+
+class Budget:
+    """Requests spaced evenly below `per_minute`, and at most `per_hour` in any hour. For many threads."""
+
+    def __init__(self, clock: Clock, *, per_minute: int, per_hour: int | None = None) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._interval = 60.0 / (per_minute * HEADROOM)
+        self._next = clock.monotonic()
+        self._per_hour = per_hour
+        self._taken: deque[float] = deque()
+
+    def take(self) -> float:
+        """Wait for this request's turn; returns the seconds waited."""
+        with self._lock:
+            now = self._clock.monotonic()
+            turn = max(now, self._next)
+            if self._per_hour is not None:
+                turn = max(turn, self._hour_allows(turn))
+                self._taken.append(turn)
+            self._next = turn + self._interval
+        if turn > now:
+            self._clock.sleep(turn - now)
+        return turn - now
+
+    def hold(self, seconds: float) -> None:
+        """Nobody's turn comes for this long."""
+        with self._lock:
+            self._next = max(self._next, self._clock.monotonic() + seconds)
+
+    def charge(self) -> None:
+        """A request weighed more than one: leave out a turn."""
+        with self._lock:
+            self._next += self._interval
+
+    def _hour_allows(self, turn: float) -> float:
+        assert self._per_hour is not None
+        while self._taken and self._taken[0] <= turn - 3600:
+            self._taken.popleft()
+        if len(self._taken) < self._per_hour:
+            return turn
+        return self._taken[len(self._taken) - self._per_hour] + 3600
+
+
+class Lanes:
+    """How many requests of one seller run at once: grows while that helps, halves when Allegro objects."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._free = threading.Condition()
+        self._allowed = 2.0
+        self._busy = 0
+        self._usual: float | None = None  # seconds an answer takes when nobody is in the way
+
+    @contextmanager
+    def lane(self) -> Iterator[None]:
+        """Hold one lane for the time of a request."""
+        with self._free:
+            self._free.wait_for(lambda: self._busy < int(self._allowed))
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._busy -= 1
+                self._free.notify_all()
+
+    def answered(self, seconds: float, *, waited: float) -> None:
+        """An answer came after `seconds`; its turn in the budget had been `waited` for.
+
+        A request that had to wait for its turn shows that there are lanes enough. One that did not, with all
+        lanes busy and answers as quick as ever, asks for another lane.
+        """
+        with self._free:
+            self._usual = seconds if self._usual is None else min(self._usual * 1.01, seconds)
+            if waited < 0.001 and self._busy >= int(self._allowed) and seconds < 2 * self._usual:
+                self._allowed = min(self._allowed + 1 / self._allowed, MOST_LANES)
+                self._free.notify_all()
+
+    def halve(self) -> None:
+        """Allegro said there was too much at once."""
+        with self._free:
+            self._allowed = max(1.0, self._allowed / 2)
+
+    def narrow(self) -> None:
+        """Allegro is in trouble: one request at a time until it answers again."""
+        with self._free:
+            self._allowed = 1.0

@@ -1,0 +1,131 @@
+"""Our types to Allegro's JSON and back. Pure.
+
+In product mode only the product's code, price, stock, external id and the default parameters are sent;
+everything else comes from Allegro's catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from batch.model import FoundOffer, Money, ProductRow
+
+
+def draft(row: ProductRow, ids: Mapping[str, str]) -> dict[str, Any]:
+    """The body that creates a draft; `ids` are the row's defaults resolved on its account.
+
+    `publication.status` is always there: without it Allegro publishes at once.
+    """
+    assert row.price is not None
+    assert row.stock is not None
+    defaults = row.defaults
+    product = {"id": row.product_id} if row.product_id else {"id": row.gtin, "idType": "GTIN"}
+    element: dict[str, Any] = {"product": product}
+    if "responsible_producer" in ids:
+        element["responsibleProducer"] = {"type": "ID", "id": ids["responsible_producer"]}
+    if "responsible_person" in ids:
+        element["responsiblePerson"] = {"id": ids["responsible_person"]}
+    if defaults.safety_information:
+        element["safetyInformation"] = {"type": "TEXT", "description": defaults.safety_information}
+    publication = {"status": "INACTIVE"}
+    if defaults.duration and defaults.duration != "UNLIMITED":
+        publication["duration"] = defaults.duration
+    body: dict[str, Any] = {
+        "productSet": [element],
+        "sellingMode": {"price": {"amount": f"{row.price.amount:.2f}", "currency": row.price.currency}},
+        "stock": {"available": row.stock},
+        "external": {"id": row.external_id},
+        "publication": publication,
+    }
+    body |= _present("delivery", shippingRates=_by_id(ids, "shipping_rates"), handlingTime=defaults.handling_time)
+    body |= _present(
+        "afterSalesServices",
+        returnPolicy=_by_id(ids, "return_policy"),
+        impliedWarranty=_by_id(ids, "implied_warranty"),
+        warranty=_by_id(ids, "warranty"),
+    )
+    body |= _present(
+        "location",
+        countryCode=defaults.country,
+        province=defaults.province if defaults.country == "PL" else None,
+        city=defaults.city,
+        postCode=defaults.post_code,
+    )
+    body |= _present("payments", invoice=defaults.invoice)
+    if defaults.vat_rate:
+        body["taxSettings"] = {"rates": [{"rate": defaults.vat_rate, "countryCode": "PL"}]}
+    if defaults.language:
+        body["language"] = defaults.language
+    return body
+
+
+def found_offer(data: Mapping[str, Any]) -> FoundOffer:
+    """One element of `GET /sale/offers`; any part of it may be absent or null."""
+    price = _part(data, "sellingMode", "price")
+    return FoundOffer(
+        offer_id=str(data["id"]),
+        external_id=_part(data, "external", "id"),
+        status=_part(data, "publication", "status") or "",
+        price=_money(price),
+        stock=_part(data, "stock", "available"),
+    )
+
+
+def error_words(errors: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Allegro's error objects as (message in the user's language, code) pairs."""
+    return tuple((str(e.get("userMessage") or e.get("message") or ""), str(e.get("code") or "")) for e in errors)
+
+
+# Allegro's error codes (tutorial on product offers, OpenAPI) by the last part of their name.
+REFUSALS = {
+    "ProductNotFoundException": "product_not_found",
+    "MatchingProductForDataNotFoundException": "product_not_found",
+    "MultipleProductsFoundException": "product_ambiguous",
+    "MissingRequiredParameters": "parameters_missing",
+    "DuplicateDetectionMissingParametersException": "parameters_missing",
+    "offerCounter": "limit_reached",
+    "MaxInactiveOffers": "limit_reached",
+}
+
+
+def refusal_code(errors: list[dict[str, Any]]) -> str:
+    """Our code for a refused draft: the first error that has one of its own, else `rejected`."""
+    for error in errors:
+        code = REFUSALS.get(str(error.get("code") or "").rsplit(".", 1)[-1])
+        if code:
+            return code
+    return "rejected"
+
+
+def found_products(errors: list[dict[str, Any]]) -> list[str]:
+    """The product ids behind MultipleProductsFoundException; its metadata is a list or a comma-separated text."""
+    for error in errors:
+        ids = (error.get("metadata") or {}).get("foundProductsIds")
+        if ids:
+            parts = ids if isinstance(ids, list) else str(ids).strip("[]").split(",")
+            return [str(part).strip().strip("\"'") for part in parts if str(part).strip()]
+    return []
+
+
+def _present(name: str, **parts: Any) -> dict[str, Any]:
+    kept = {key: value for key, value in parts.items() if value is not None}
+    return {name: kept} if kept else {}
+
+
+def _by_id(ids: Mapping[str, str], kind: str) -> dict[str, str] | None:
+    return {"id": ids[kind]} if kind in ids else None
+
+
+def _part(data: Any, *path: str) -> Any:
+    for key in path:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def _money(data: Any) -> Money | None:
+    try:
+        return Money(Decimal(str(data["amount"])), str(data["currency"]))
+    except (TypeError, KeyError, InvalidOperation):
+        return None

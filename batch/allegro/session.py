@@ -1,0 +1,252 @@
+"""One account's requests to Allegro's API: headers, token, limits of size and time, errors as types.
+
+Redirects are never followed: the 303 of a finished operation would look like an offer (#9335), and a token
+must not travel to another host. Answers are read through a cap, within a deadline. Nothing secret is logged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from batch.allegro import retry
+from batch.allegro.pace import MOST_LANES, Budget, Lanes
+from batch.clock import Clock
+from batch.errors import ApiError, Forbidden, LoginNeeded, NoAnswer, Rejected, ServerTrouble, TokenTrouble, TooMany
+
+PUBLIC = "application/vnd.allegro.public.v1+json"
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
+ANSWER_SECONDS = 60.0  # a server that drips bytes must not hold a run forever
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+LANGUAGES = {"pl": "pl-PL", "en": "en-US"}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success (2xx) or a 303. `data` is the parsed JSON, None for an empty body."""
+
+    status: int
+    data: Any
+    trace_id: str | None
+    location: str | None = None
+    retry_after: float | None = None
+
+
+class AccessTokens(Protocol):
+    """Where an account's access token comes from."""
+
+    def access_token(self) -> str:
+        """A token that is valid now. Raises LoginNeeded, or ApiError when it cannot be renewed just now."""
+
+    def replace(self, rejected: str) -> str:
+        """Another token than `rejected`, which Allegro refused. Raises as `access_token`."""
+
+
+def new_http() -> requests.Session:
+    """A session whose connections suffice for all lanes; it never retries by itself."""
+    http = requests.Session()
+    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=MOST_LANES, max_retries=0)
+    http.mount("https://", adapter)
+    http.mount("http://", adapter)
+    return http
+
+
+@dataclass
+class Traffic:
+    """What the budgets of one account are: its own writes, and all requests of its client id."""
+
+    requests: Budget
+    writes: Budget
+    lanes: Lanes
+
+
+@dataclass
+class ApiSession:
+    """All calls of one account. Safe to use from several threads."""
+
+    api_url: str
+    account: str
+    user_agent: str
+    language: str
+    tokens: AccessTokens
+    traffic: Traffic
+    clock: Clock
+    http: requests.Session = field(default_factory=new_http)
+    jitter: Callable[[], float] = random.random
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int | Sequence[str]] | None = None,
+        *,
+        patience: float = retry.PATIENCE,
+    ) -> Answer:
+        """A call that changes nothing; repeated through passing trouble for `patience` seconds at most.
+
+        Raises Rejected, TooMany, ServerTrouble, NoAnswer, LoginNeeded, Forbidden.
+        """
+        return self._persist("GET", path, params=params, safe=True, patience=patience)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """A call that makes something; sent again only when it was certainly not processed.
+
+        Raises as `get`. After ServerTrouble or NoAnswer with `sent` it may have been processed.
+        """
+        return self._persist("POST", path, body=body, safe=False, patience=retry.PATIENCE)
+
+    def ease(self, seconds: float) -> None:
+        """Allegro is in trouble: nothing for this long, then one request at a time until it answers again."""
+        self.traffic.lanes.narrow()
+        self.traffic.requests.hold(seconds)
+
+    def _persist(self, method: str, path: str, *, safe: bool, patience: float, **call: Any) -> Answer:
+        started = self.clock.monotonic()
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return self._with_token(method, path, **call)
+            except ApiError as error:
+                if isinstance(error, TooMany):
+                    self.traffic.lanes.halve()
+                wait = retry.seconds_to_wait(attempt, retry_after=error.retry_after, jitter=self.jitter())
+                spent = self.clock.monotonic() - started
+                if not retry.may_send_again(error, safe=safe) or spent + wait > retry.patience_with(error, patience):
+                    raise
+                log.info("%s %s: %s, again in %.1f s", method, path, error.code, wait)
+                if isinstance(error, TooMany):
+                    self.traffic.requests.hold(wait)
+                self.clock.sleep(wait)
+
+    def _with_token(self, method: str, path: str, **call: Any) -> Answer:
+        token = self._token(self.tokens.access_token)
+        answer = self._once(method, path, token=token, **call)
+        if answer is None:
+            answer = self._once(method, path, token=self._token(self.tokens.replace, token), **call)
+        if answer is None:
+            raise LoginNeeded("login_needed", account=self.account)
+        return answer
+
+    def _token(self, source: Callable[..., str], *rejected: str) -> str:
+        try:
+            return source(*rejected)
+        except ApiError as error:  # the token endpoint's trouble says nothing about the call it was for
+            raise TokenTrouble(error.code, status=error.status, account=self.account) from error
+
+    def _once(self, method: str, path: str, *, token: str, params: Any = None, body: Any = None) -> Answer | None:
+        """One request; None when Allegro does not accept the token."""
+        headers = {
+            "Accept": PUBLIC,
+            "Accept-Language": LANGUAGES[self.language],
+            "User-Agent": self.user_agent,
+        }
+        data = None
+        if body is not None:
+            headers["Content-Type"] = PUBLIC
+            data = json.dumps(body, ensure_ascii=False).encode()
+        traffic = self.traffic
+        with traffic.lanes.lane():
+            waited = (traffic.writes.take() if method != "GET" else 0.0) + traffic.requests.take()
+            begun = self.clock.monotonic()
+            status, answer_headers, content = self._exchange(method, path, params, data, headers, _Bearer(token))
+            traffic.lanes.answered(self.clock.monotonic() - begun, waited=waited)
+        log.debug("%s %s -> %s (trace-id %s)", method, path, status, answer_headers.get("trace-id"))
+        if status == 401:
+            return None
+        if status >= 400:
+            (traffic.requests if method == "GET" else traffic.writes).charge()  # failures weigh more (#13528)
+        return self._understand(status, answer_headers, content, f"{method} {path}")
+
+    def _exchange(
+        self, method: str, path: str, params: Any, data: bytes | None, headers: dict[str, str], auth: _Bearer
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        call = f"{method} {path}"
+        try:
+            with self.http.request(
+                method,
+                self.api_url + path,
+                params=params,
+                data=data,
+                headers=headers,
+                auth=auth,
+                allow_redirects=False,
+                stream=True,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+            ) as response:
+                content = self._read(response, call)
+                return response.status_code, response.headers, content
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise NoAnswer("no_answer", sent=_was_sent(error), call=call, reason=type(error).__name__) from error
+
+    def _read(self, response: requests.Response, call: str) -> bytes:
+        deadline = self.clock.monotonic() + ANSWER_SECONDS
+        content = bytearray()
+        for chunk in response.iter_content(65536):
+            content += chunk
+            if len(content) > MAX_ANSWER_BYTES or self.clock.monotonic() > deadline:
+                raise ServerTrouble("answer_unusable", status=response.status_code, call=call)
+        return bytes(content)
+
+    def _understand(self, status: int, headers: Mapping[str, str], content: bytes, call: str) -> Answer:
+        trace_id = headers.get("trace-id")
+        facts: dict[str, Any] = {"status": status, "trace_id": trace_id, "call": call}
+        try:
+            data = json.loads(content) if content.strip() else None
+        except ValueError:
+            data = _UNREADABLE
+        if status < 300 or status == 303:
+            if data is _UNREADABLE:
+                raise ServerTrouble("answer_unusable", **facts)
+            return Answer(status, data, trace_id, headers.get("location"), _seconds(headers.get("retry-after")))
+        errors = data.get("errors") if isinstance(data, dict) else None
+        errors = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
+        if status == 403:
+            raise Forbidden("forbidden", account=self.account, errors=errors, trace_id=trace_id)
+        if status == 429:
+            retry_after = _seconds(headers.get("retry-after"))
+            raise TooMany("rate_limited", errors=errors, retry_after=retry_after, **facts)
+        if 400 <= status < 500:
+            raise Rejected("rejected", errors=errors, **facts)
+        raise ServerTrouble("server_trouble", errors=errors, retry_after=_seconds(headers.get("retry-after")), **facts)
+
+
+_UNREADABLE = object()
+
+
+class _Bearer(requests.auth.AuthBase):
+    """The token as `auth`, so that a .netrc file cannot replace it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _was_sent(error: Exception) -> bool:
+    """False only when it is certain that no byte of the request arrived."""
+    if isinstance(error, requests.ConnectTimeout):
+        return False
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return not isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _seconds(header: str | None) -> float | None:
+    """Retry-After in seconds; the form with a date is not used by Allegro and is ignored."""
+    try:
+        seconds = float(header) if header is not None else None
+    except ValueError:
+        return None
+    return seconds if seconds is not None and 0 <= seconds < 86_400 else None

@@ -1,0 +1,252 @@
+"""The journal: what was about to be sent, and what came of it. The truth of which the workbook is a view.
+
+An *entry* is one attempt at one draft: `sending -> accepted(operation) -> done(offer id) | failed(code)`, or
+`withdrawn` when it is certain that nothing arrived at Allegro. The intent is on disk before the call, because
+POST is not idempotent: an entry still `sending` at the next start means "may exist, look it up". Recording
+outcomes alone loses that knowledge with the process.
+
+Attempts at one (seller, external id) are numbered, and the number is unique: two runs that both found
+nothing at Allegro cannot both write the same intent, so only one of them sends.
+
+SQLite by default; only SQLAlchemy Core is used, so that another database needs no other code.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from batch.errors import AttemptTaken, JournalError
+from batch.model import Entry, Money, State
+
+SCHEMA_VERSION = "1"
+BLOCK = 500  # bound parameters a statement; SQLite's oldest limit is 999
+
+_metadata = sa.MetaData()
+_meta = sa.Table("meta", _metadata, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text))
+_entries = sa.Table(
+    "entries",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("seller", sa.Text, nullable=False),
+    sa.Column("external_id", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("price", sa.Text),
+    sa.Column("currency", sa.Text),
+    sa.Column("stock", sa.Integer),
+    sa.Column("offer_id", sa.Text),
+    sa.Column("operation", sa.Text),
+    sa.Column("code", sa.Text),
+    sa.Column("details", sa.Text),
+    sa.Column("trace_id", sa.Text),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Column("reported", sa.Boolean, nullable=False, default=False),
+    sa.UniqueConstraint("seller", "external_id", "attempt", name="one_attempt"),
+)
+_owed = sa.Table(
+    "owed",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("workbook", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("answers", sa.Text, nullable=False),
+)
+
+
+class Journal:
+    """One journal database. Safe to use from several threads; `clock` gives aware UTC."""
+
+    def __init__(self, url: str | sa.URL, clock: Callable[[], datetime]) -> None:
+        """Open the journal, creating it if it is new. Raises JournalError."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        try:
+            self._engine = sa.create_engine(url)
+            if self._engine.dialect.name == "sqlite":
+                sa.event.listen(self._engine, "connect", _safe_sqlite)
+            self._connection = self._engine.connect()
+            _metadata.create_all(self._connection)
+            self._check_version()
+        except (sa.exc.SQLAlchemyError, ImportError) as error:
+            raise JournalError("journal_unusable", reason=_reason(error)) from error
+
+    @classmethod
+    def in_folder(cls, folder: Path, clock: Callable[[], datetime]) -> Journal:
+        """The default: one SQLite file in the user's own data folder (never on a share, WAL does not work there)."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError("journal_unusable", reason=str(error)) from error
+        return cls(sa.URL.create("sqlite", database=str(folder / "journal.sqlite")), clock)
+
+    def close(self) -> None:
+        """Release the database."""
+        self._connection.close()
+        self._engine.dispose()
+
+    # --- attempts
+
+    def latest(self, seller: str, external_ids: Iterable[str]) -> dict[str, Entry]:
+        """The newest attempt for each of `external_ids` that has any."""
+        found: dict[str, Entry] = {}
+        wanted = list(external_ids)
+        for start in range(0, len(wanted), BLOCK):
+            block = wanted[start : start + BLOCK]
+            query = (
+                sa.select(_entries)
+                .where(_entries.c.seller == seller, _entries.c.external_id.in_(block))
+                .order_by(_entries.c.attempt)
+            )
+            for row in self._all(query):
+                found[row.external_id] = _entry(row)
+        return found
+
+    def intend(
+        self, *, seller: str, external_id: str, after: Entry | None, run: str, price: Money | None, stock: int | None
+    ) -> Entry:
+        """Write the intent to create a draft, on disk when this returns.
+
+        `after` is the newest attempt the decision was based on. Raises AttemptTaken when there is a newer one.
+        """
+        now = self._clock()
+        entry = Entry(
+            id=0,
+            seller=seller,
+            external_id=external_id,
+            attempt=after.attempt + 1 if after else 1,
+            run=run,
+            state=State.SENDING,
+            created_at=now,
+            updated_at=now,
+            price=price,
+            stock=stock,
+        )
+        values = {
+            "seller": seller,
+            "external_id": external_id,
+            "attempt": entry.attempt,
+            "run": run,
+            "state": entry.state,
+            "price": str(price.amount) if price else None,
+            "currency": price.currency if price else None,
+            "stock": stock,
+            "created_at": now.isoformat(),
+            "updated_at": now.isoformat(),
+            "reported": False,
+        }
+        try:
+            result = self._write(_entries.insert().values(values))
+        except sa.exc.IntegrityError as error:
+            raise AttemptTaken("not_sent", external_id=external_id) from error
+        return replace(entry, id=int(result.inserted_primary_key[0]))
+
+    def save(self, entry: Entry) -> None:
+        """Write how far an attempt has come (state, offer id, operation, code, details, trace id)."""
+        values = {
+            "state": entry.state,
+            "offer_id": entry.offer_id,
+            "operation": entry.operation,
+            "code": entry.code,
+            "details": json.dumps(entry.details) if entry.details is not None else None,
+            "trace_id": entry.trace_id,
+            "updated_at": self._clock().isoformat(),
+        }
+        self._write(_entries.update().where(_entries.c.id == entry.id).values(values))
+
+    def mark_reported(self, entry_ids: Sequence[int]) -> None:
+        """The answers of these entries are in the workbook (or owed to it)."""
+        for start in range(0, len(entry_ids), BLOCK):
+            block = entry_ids[start : start + BLOCK]
+            self._write(_entries.update().where(_entries.c.id.in_(block)).values(reported=True))
+
+    # --- answers that could not be written into the workbook yet
+
+    def owe(self, workbook: str, run: str, answers: object) -> None:
+        """Keep the answers of a run (JSON data) until the workbook can be written."""
+        self._write(_owed.insert().values(workbook=workbook, run=run, answers=json.dumps(answers)))
+
+    def owed(self, workbook: str) -> list[tuple[int, str, Any]]:
+        """What is owed to a workbook, oldest first: (id, run, answers)."""
+        query = sa.select(_owed).where(_owed.c.workbook == workbook).order_by(_owed.c.id)
+        return [(row.id, row.run, json.loads(row.answers)) for row in self._all(query)]
+
+    def settle_debt(self, owed_ids: Sequence[int]) -> None:
+        """These answers are in the workbook now."""
+        if owed_ids:
+            self._write(_owed.delete().where(_owed.c.id.in_(owed_ids)))
+
+    # --- plumbing
+
+    def _check_version(self) -> None:
+        version = self._connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "schema")).scalar()
+        if version is None:
+            self._connection.execute(_meta.insert().values(key="schema", value=SCHEMA_VERSION))
+        elif version != SCHEMA_VERSION:
+            raise JournalError("journal_version", found=version, known=SCHEMA_VERSION)
+        self._connection.commit()
+
+    def _write(self, statement: Any) -> Any:
+        with self._lock:
+            try:
+                result = self._connection.execute(statement)
+                self._connection.commit()
+            except sa.exc.IntegrityError:
+                self._connection.rollback()
+                raise
+            except sa.exc.SQLAlchemyError as error:
+                self._connection.rollback()
+                raise JournalError("journal_unusable", reason=_reason(error)) from error
+            return result
+
+    def _all(self, query: Any) -> Sequence[Any]:
+        with self._lock:
+            try:
+                rows = self._connection.execute(query).all()
+                self._connection.commit()
+            except sa.exc.SQLAlchemyError as error:
+                raise JournalError("journal_unusable", reason=_reason(error)) from error
+            return rows
+
+
+def _safe_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # an intent must survive a power cut, not only a crash
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.close()
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(
+        id=row.id,
+        seller=row.seller,
+        external_id=row.external_id,
+        attempt=row.attempt,
+        run=row.run,
+        state=State(row.state),
+        created_at=datetime.fromisoformat(row.created_at),
+        updated_at=datetime.fromisoformat(row.updated_at),
+        price=Money(Decimal(row.price), row.currency) if row.price else None,
+        stock=row.stock,
+        offer_id=row.offer_id,
+        operation=row.operation,
+        code=row.code,
+        details=json.loads(row.details) if row.details else None,
+        trace_id=row.trace_id,
+        reported=bool(row.reported),
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

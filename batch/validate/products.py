@@ -1,0 +1,155 @@
+"""The `Products` table: every row becomes a ProductRow, or an Outcome that says at once why nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batch.model import Account, Action, Money, OfferDefaults, Outcome, Problem, ProductRow
+from batch.validate.cells import CellError, parse_gtin, parse_price, parse_stock, text_of
+from batch.validate.defaults import DefaultsTable
+from batch.workbook import schema
+from batch.workbook.read import NOT_CALCULATED, Row, TableData
+
+MAX_EXTERNAL_ID = 100  # OpenAPI: external.id; a longer one would also spoil the look-up of its whole block
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedProducts:
+    """The usable rows in sheet order, and the answers of all others."""
+
+    rows: list[ProductRow]
+    answers: list[Outcome]
+
+
+def check_products(
+    table: TableData, accounts: Mapping[str, Account], defaults: DefaultsTable, only: frozenset[str]
+) -> CheckedProducts:
+    """Check every row of the accounts in `only` (empty: of all). All problems of a row are collected.
+
+    Of two rows with the same account and effective external id the first goes on, whatever becomes of it,
+    because an offer must never depend on the order of mistakes. Rows to be skipped do not count.
+    """
+    checked = CheckedProducts([], [])
+    first_rows: dict[tuple[str, str], int] = {}
+    for row in table.rows:
+        checker = _RowChecker(table, row)
+        if only and checker.account not in only:
+            continue
+        outcome = checker.skip(accounts) or checker.check(accounts, defaults, first_rows)
+        (checked.rows if isinstance(outcome, ProductRow) else checked.answers).append(outcome)  # type: ignore[arg-type]
+    return checked
+
+
+class _RowChecker:
+    """One row on its way to a ProductRow; collects the problems met."""
+
+    def __init__(self, table: TableData, row: Row) -> None:
+        self.table, self.row, self.number = table, row, row[0]
+        self.account = self.text("account")
+        self.problems: list[Problem] = []
+
+    def skip(self, accounts: Mapping[str, Account]) -> Outcome | None:
+        """The answer of a row nobody wants worked on."""
+        if schema.choose(schema.ACTIONS, self.text("action")) == Action.SKIP:
+            return Outcome(self.number, self.account, "skipped", {"reason": "action"})
+        account = accounts.get(self.account)
+        if account is not None and not account.active:
+            return Outcome(self.number, self.account, "account_inactive", {"account": account.name})
+        return None
+
+    def check(
+        self, accounts: Mapping[str, Account], defaults: DefaultsTable, first_rows: dict[tuple[str, str], int]
+    ) -> ProductRow | Outcome:
+        """All checks of one row."""
+        for column in schema.PRODUCTS.columns:
+            if not column.written and self.table.value(self.row, column.key) is NOT_CALCULATED:
+                self.refuse(column.key, "value_not_calculated")
+        if self.account not in accounts and not self.problems:
+            self.refuse("account", "account_unknown", accounts=list(accounts))
+        chosen = self._defaults(defaults)
+        currency = chosen.currency
+        offer_id = self.text("offer_id") or None
+        action = self._action()
+        product_id = self.text("product_id") or None
+        gtin = self._parse("ean", parse_gtin)
+        price = self._parse("price", lambda cell: parse_price(cell, currency))
+        stock = self._parse("stock", parse_stock)
+        if offer_id is None and action in {Action.AUTO, Action.CREATE}:
+            self._require_for_draft(product_id)
+        external_id = self.text("external_id") or gtin or (product_id if self._blank("ean") else None)
+        if external_id is not None:
+            self._check_external_id(external_id, first_rows)
+        if self.problems:
+            return Outcome.of_problems(self.number, self.account, self.problems)
+        return ProductRow(
+            row=self.number,
+            account=self.account,
+            gtin=gtin,
+            product_id=product_id,
+            external_id=external_id or "",
+            price=Money(price, currency) if price is not None else None,
+            stock=stock,
+            action=action,
+            offer_id=offer_id,
+            defaults=chosen,
+            cell=self.table.cell_ref("ean" if gtin else "product_id", self.number),
+        )
+
+    def refuse(self, key: str, code: str, **facts: Any) -> None:
+        """Note a problem with the cell of column `key`."""
+        cell = self.table.cell_ref(key, self.number)
+        self.problems.append(Problem(code, cell, self.text(key), facts))
+
+    def text(self, key: str) -> str:
+        """The cell as text; '' for a formula without a stored value, which `check` refuses."""
+        cell = self.table.value(self.row, key)
+        return "" if cell is NOT_CALCULATED else text_of(cell)
+
+    def _blank(self, key: str) -> bool:
+        return self.table.value(self.row, key) is None
+
+    def _parse(self, key: str, parse: Callable[[object], Any]) -> Any:
+        cell = self.table.value(self.row, key)
+        if cell is None or cell is NOT_CALCULATED:
+            return None
+        try:
+            return parse(cell)
+        except CellError as error:
+            self.refuse(key, error.code, **error.facts)
+            return None
+
+    def _defaults(self, defaults: DefaultsTable) -> OfferDefaults:
+        chosen = defaults.choose(self.account, self.text("profile"))
+        if chosen is None:
+            names = defaults.profiles(self.account)
+            self.refuse("profile", "profile_unknown", account=self.account, profiles=names)
+            return OfferDefaults()
+        return chosen
+
+    def _action(self) -> Action:
+        text = self.text("action")
+        if not text:
+            return Action.AUTO
+        code = schema.choose(schema.ACTIONS, text)
+        if code is None:
+            self.refuse("action", "action_unknown")
+            return Action.AUTO
+        return Action(code)
+
+    def _require_for_draft(self, product_id: str | None) -> None:
+        if self._blank("ean") and product_id is None:
+            self.refuse("ean", "ean_missing")
+        if self._blank("price"):
+            self.refuse("price", "price_missing")
+        if self._blank("stock"):
+            self.refuse("stock", "stock_missing")
+
+    def _check_external_id(self, external_id: str, first_rows: dict[tuple[str, str], int]) -> None:
+        if len(external_id) > MAX_EXTERNAL_ID:
+            self.refuse("external_id", "rejected", reason="external_id")
+        first = first_rows.setdefault((self.account, external_id), self.number)
+        if first != self.number:
+            key = "ean" if self._blank("external_id") else "external_id"
+            self.refuse(key, "duplicate_row", first_row=first)

@@ -52,9 +52,9 @@ def _begin(world: World, offer: Offer, outcome: str) -> Operation | None:
     """Start what Allegro does after its answer; None when everything is done already."""
     if outcome in {Outcome.CREATED, Outcome.INCOMPLETE}:
         return None
-    operation = world.start_operation(
-        offer, refused=outcome == Outcome.SLOW_REFUSED, endless=outcome == Outcome.NEVER_ENDS
-    )
+    operation = world.start_operation(offer, endless=outcome == Outcome.NEVER_ENDS)
+    operation.creates = True
+    operation.refused = outcome == Outcome.SLOW_REFUSED
     operation.vanished = outcome == Trouble.OPERATION_VANISHES
     return operation
 
@@ -185,9 +185,7 @@ def render(offer: Offer) -> Json:
         "productSet": [_render_element(body["productSet"][0], product)],
         "parameters": body.get("parameters", []),
         "images": body.get("images", [f"https://a.allegroimg.com/original/{product.id}"]),
-        "afterSalesServices": {
-            name: body["afterSalesServices"].get(name) for name in ("impliedWarranty", "returnPolicy", "warranty")
-        },
+        "afterSalesServices": body["afterSalesServices"],
         "payments": body["payments"],
         "sellingMode": {**body["sellingMode"], "minimalPrice": None, "startingPrice": None},
         "stock": body["stock"],
@@ -253,8 +251,7 @@ def own_offer(call: Call) -> Offer:
 
 
 def _visible(world: World, offer: Offer) -> bool:
-    first_operation_runs = offer.operation is not None and offer.created_at == offer.operation.started_at
-    return world.settings.pending_visible or not first_operation_runs
+    return world.settings.pending_visible or offer.operation is None or not offer.operation.creates
 
 
 def operation_status(call: Call) -> Answer:
@@ -371,9 +368,7 @@ def _render_listed(offer: Offer) -> Json:
             "status": offer.status,
             "marketplaces": {"base": {"id": "allegro-pl"}, "additional": []},
         },
-        "afterSalesServices": {
-            name: service for name, service in body["afterSalesServices"].items() if service is not None
-        },
+        "afterSalesServices": body["afterSalesServices"],
         "external": {"id": offer.external_id} if offer.external_id else None,
         "delivery": {"shippingRates": body["delivery"]["shippingRates"]},
         "b2b": {"buyableOnlyByBusiness": False},

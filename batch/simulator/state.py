@@ -56,6 +56,7 @@ class Operation:
     started_at: datetime
     ready_at: float
     polls_left: float
+    creates: bool = False
     refused: bool = False
     vanished: bool = False
 
@@ -219,7 +220,7 @@ class World:
         offer.seller.per_product[offer.product.id] -= 1
         offer.seller.drafts -= offer.status == "INACTIVE"
 
-    def start_operation(self, offer: Offer, *, refused: bool = False, endless: bool = False) -> Operation:
+    def start_operation(self, offer: Offer, *, endless: bool = False) -> Operation:
         """Let Allegro work on an offer for a while."""
         operation = Operation(
             id=str(uuid.uuid4()),
@@ -227,7 +228,6 @@ class World:
             started_at=self.clock.now(),
             ready_at=self.clock.monotonic() + self.settings.operation_seconds,
             polls_left=float("inf") if endless else self.settings.operation_polls,
-            refused=refused,
         )
         self.operations[operation.id] = offer.operation = operation
         return operation

@@ -1,0 +1,164 @@
+"""Where our tables stand in a user's workbook: sheet, cells, and which column means what.
+
+A table is known by its name, wherever the user moved it. Its headings are taken from the table's own definition,
+which Excel keeps in step with the header cells and which is there even when the header row is hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from lxml import etree
+
+from batch.errors import WorkbookError
+from batch.workbook import schema
+from batch.workbook.package import Package
+from batch.workbook.sheet import Area, letters
+from batch.workbook.values import unescaped
+
+TRUE = ("1", "true", "on")
+_WORKBOOK_TYPES = ("sheet.main+xml", "sheet.macroEnabled.main+xml")
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The workbook part, and the sheets in their order."""
+
+    package: Package
+    part: str
+    sheets: tuple[Sheet, ...]
+    since_1904: bool
+    strings: str  # name of the shared strings part, "" when there is none
+    styles: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One sheet: its name as the user sees it, its part, and the parts of its tables."""
+
+    name: str
+    part: str
+    kind: str
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one of our tables stands."""
+
+    table: schema.Table
+    sheet: Sheet
+    part: str
+    area: Area  # with header and totals rows
+    first: int  # rows of the body
+    last: int
+    columns: dict[str, int]  # schema key -> column of the sheet, in the order of the schema
+    totals: bool
+
+    @property
+    def body(self) -> Area:
+        """The cells between heading and totals."""
+        return Area(self.area.left, self.first, self.area.right, self.last)
+
+    @property
+    def own(self) -> dict[str, int]:
+        """The columns that the tool writes."""
+        return {key: at for key, at in self.columns.items() if self.table.column(key).written}
+
+    def cell(self, column: int, row: int) -> str:
+        """A cell as people write it: `Products!C7`."""
+        return f"{self.sheet.name}!{letters(column)}{row}"
+
+
+def open_book(package: Package) -> Book:
+    """Find the sheets of a workbook. Raises WorkbookError when the package is something else."""
+    main = [r.target for r in package.relations("") if r.kind == "officeDocument"]
+    if not main or main[0] not in package:
+        raise WorkbookError("workbook_format", path=str(package.path))
+    types = package.xml("[Content_Types].xml").iterfind("{*}Override")
+    kinds = {e.get("PartName", "").lstrip("/").lower(): e.get("ContentType", "") for e in types}
+    if not kinds.get(main[0].lower(), _WORKBOOK_TYPES[0]).endswith(_WORKBOOK_TYPES):
+        raise WorkbookError("workbook_format", path=str(package.path))
+    root = package.xml(main[0])
+    relations = {r.id: r for r in package.relations(main[0])}
+    sheets = []
+    for element in root.iterfind("{*}sheets/{*}sheet"):
+        relation = relations.get(next((str(v) for k, v in element.attrib.items() if str(k).endswith("}id")), ""))
+        if relation is not None and relation.target in package:
+            tables = tuple(r.target for r in package.relations(relation.target) if r.kind == "table")
+            sheets.append(Sheet(element.get("name", ""), relation.target, relation.kind, tables))
+    by_kind = {r.kind: r.target for r in relations.values() if r.target in package}
+    properties = root.find("{*}workbookPr")
+    since_1904 = properties is not None and properties.get("date1904", "") in TRUE
+    strings, styles = by_kind.get("sharedStrings", ""), by_kind.get("styles", "")
+    return Book(package, main[0], tuple(sheets), since_1904, strings, styles)
+
+
+def find_places(book: Book, names: Collection[str]) -> dict[str, Place]:
+    """Where the tables called `names` stand, in the order of the schema.
+
+    Raises WorkbookError for a missing table, missing headings (all of one table at once), a heading that is there
+    twice, or a table on a sheet that is no worksheet.
+    """
+    found = {name.casefold(): (sheet, part, root) for name, sheet, part, root in _tables(book)}
+    places = {}
+    for table in schema.TABLES:
+        if table.name not in names:
+            continue
+        if table.name.casefold() not in found:
+            raise WorkbookError(
+                "table_missing",
+                path=str(book.package.path),
+                table=table.name,
+                sheet_pl=table.sheet.pl,
+                sheet_en=table.sheet.en,
+            )
+        places[table.name] = _place(book, table, *found[table.name.casefold()])
+    return places
+
+
+def _tables(book: Book) -> Iterator[tuple[str, Sheet, str, etree._Element]]:
+    for sheet in book.sheets:
+        for part in sheet.tables:
+            root = book.package.xml(part)
+            yield root.get("displayName") or root.get("name") or "", sheet, part, root
+
+
+def _place(book: Book, table: schema.Table, sheet: Sheet, part: str, root: etree._Element) -> Place:
+    if sheet.kind != "worksheet":
+        raise WorkbookError("sheet_unusual", sheet=sheet.name, table=table.name)
+    try:
+        area = Area.parse(root.get("ref", ""))
+        header, totals = int(root.get("headerRowCount", 1)), int(root.get("totalsRowCount", 0))
+    except ValueError as error:
+        raise book.package.damaged(part) from error
+    names = [unescaped(e.get("name", "")) for e in root.iterfind("{*}tableColumns/{*}tableColumn")]
+    first, last = area.top + header, area.bottom - totals
+    if len(names) != area.right - area.left + 1 or first > last + 1:
+        raise book.package.damaged(part)
+    columns = _columns(table, sheet, area.left, names)
+    return Place(table, sheet, part, area, first, last, columns, totals > 0)
+
+
+def _columns(table: schema.Table, sheet: Sheet, left: int, names: list[str]) -> dict[str, int]:
+    meanings = schema.columns_by_heading(table)
+    found: dict[str, int] = {}
+    for at, name in enumerate(names):
+        column = meanings.get(schema.heading_key(name))
+        if column is None:
+            continue
+        if column.key in found:
+            first = names[found[column.key] - left]
+            raise WorkbookError("heading_twice", table=table.name, sheet=sheet.name, first=first, second=name)
+        found[column.key] = left + at
+    missing = [column.heading for column in table.columns if column.key not in found]
+    if missing:
+        raise WorkbookError(
+            "heading_missing",
+            table=table.name,
+            sheet=sheet.name,
+            headings_pl=", ".join(heading.pl for heading in missing),
+            headings_en=", ".join(heading.en for heading in missing),
+        )
+    return {column.key: found[column.key] for column in table.columns}

@@ -1,0 +1,124 @@
+"""What a cell holds and how that stands in a sheet's XML: text, numbers, dates, and which styles show dates.
+
+Text goes out as inline strings, so the shared strings of the workbook stay as they are. Excel reads `_x0041_` in
+a file as `A`, so text that looks like that is escaped; characters that XML forbids become visible ones.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Final, Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from lxml import etree
+
+MAX_TEXT = 32_767  # UTF-16 units, Excel's limit for a cell
+LOCAL = "Europe/Warsaw"  # Allegro's sellers think in Polish time, wherever the PC stands
+
+
+class _NotCalculated(Enum):
+    """A formula that no program has calculated since it was typed or saved: its value is unknown, not blank."""
+
+    NOT_CALCULATED = "not calculated"
+
+    def __repr__(self) -> str:
+        return "NOT_CALCULATED"
+
+
+NOT_CALCULATED: Final = _NotCalculated.NOT_CALCULATED
+NotCalculated: TypeAlias = Literal[_NotCalculated.NOT_CALCULATED]
+Cell: TypeAlias = str | float | bool | datetime | date | time | timedelta | NotCalculated | None
+CellOut: TypeAlias = str | int | float | Decimal | datetime | date | bool | None
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
+_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
+_BUILT_IN_DATES = {*range(14, 23), *range(45, 48)}
+_NOT_FORMAT = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
+
+
+def visible(text: str) -> str:
+    """Text as a cell can hold it: line ends as `\\n`, forbidden characters visible, at most MAX_TEXT units long."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _FORBIDDEN.search(text):
+        text = _FORBIDDEN.sub(lambda m: chr(0x2400 + ord(m[0])) if m[0] < " " else "\ufffd", text)
+    if len(text) * 2 > MAX_TEXT and len(units := text.encode("utf-16-le")) > 2 * MAX_TEXT:
+        text = units[: 2 * MAX_TEXT].decode("utf-16-le", "ignore")  # half a character at the cut goes too
+    return text
+
+
+def unescaped(text: str) -> str:
+    """Text of a file with Excel's `_xHHHH_` escapes undone."""
+    return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text) if "_x" in text else text
+
+
+def xml_text(text: str) -> bytes:
+    """Text between tags, escaped for XML and for Excel."""
+    text = _LOOKS_ESCAPED.sub("_x005F_", text) if "_x" in text else text
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").encode()
+
+
+def serial(moment: date, *, since_1904: bool) -> float:
+    """A date as Excel's count of days; an aware datetime is first brought to Polish local time."""
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001  (serials have no zone)
+    elif moment.tzinfo is not None:
+        moment = moment.astimezone(ZoneInfo(LOCAL)).replace(tzinfo=None)
+    epoch = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)  # noqa: DTZ001
+    passed = moment - epoch
+    return passed.days + round(passed.seconds / 86400, 10)
+
+
+def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> str | float | Decimal | bool | None:
+    """What really goes into the cell: a date becomes a number only where the cell's style shows it as a date.
+
+    Raises ValueError for a number that is not finite.
+    """
+    if isinstance(value, datetime | date):
+        if date_style:
+            return serial(value, since_1904=since_1904)
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            value = value.astimezone(ZoneInfo(LOCAL))
+        return value.strftime("%Y-%m-%d %H:%M" if isinstance(value, datetime) else "%Y-%m-%d")
+    if isinstance(value, str):
+        return visible(value) or None
+    if isinstance(value, float | Decimal) and not float("-inf") < value < float("inf"):
+        msg = f"a cell cannot hold {value}"
+        raise ValueError(msg)
+    return value
+
+
+def content(form: str | float | Decimal | bool | None, p: bytes = b"") -> tuple[bytes, bytes]:
+    """A written form as further attributes and children of its `c` element; `p` is the sheet's prefix (`x:`)."""
+    if form is None:
+        return b"", b""
+    if isinstance(form, bool):
+        return b' t="b"', b"<%sv>%d</%sv>" % (p, form, p)
+    if isinstance(form, str):
+        keep = b' xml:space="preserve"' if form != form.strip() or "\n" in form or "  " in form else b""
+        return b' t="inlineStr"', b"<%sis><%st%s>%s</%st></%sis>" % (p, p, keep, xml_text(form), p, p)
+    number = repr(form) if isinstance(form, float) else format(form, "f")
+    return b"", b"<%sv>%s</%sv>" % (p, number.encode(), p)
+
+
+def date_styles(styles: etree._Element) -> frozenset[int]:
+    """The cell styles (indexes of `cellXfs`) whose number format shows a date or a time."""
+    custom = {int(e.get("numFmtId", 0)): _shows_date(e.get("formatCode", "")) for e in styles.iterfind("{*}numFmts/*")}
+    formats = (int(xf.get("numFmtId", 0)) for xf in styles.iterfind("{*}cellXfs/{*}xf"))
+    return frozenset(i for i, fmt in enumerate(formats) if custom.get(fmt, fmt in _BUILT_IN_DATES))
+
+
+def elapsed_styles(styles: etree._Element) -> frozenset[int]:
+    """The cell styles that show a length of time, such as `[h]:mm`."""
+    custom = {int(e.get("numFmtId", 0)): e.get("formatCode", "") for e in styles.iterfind("{*}numFmts/*")}
+    formats = (int(xf.get("numFmtId", 0)) for xf in styles.iterfind("{*}cellXfs/{*}xf"))
+    return frozenset(i for i, f in enumerate(formats) if _ELAPSED.search(custom.get(f, "[h]" if f == 46 else "")))
+
+
+def _shows_date(code: str) -> bool:
+    first = _NOT_FORMAT.sub("", code).split(";")[0].lower()
+    return any(letter in first for letter in "ymdhs")

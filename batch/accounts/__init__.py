@@ -1,0 +1,14 @@
+"""Accounts: whose access token is used, and how it stays valid without one station locking out another.
+
+Allegro replaces and kills the pair of tokens at each renewal (#2553, #6733), so everything here serves one
+promise: each pair is used once, by one station, and the next pair is on disk before anyone else looks.
+
+    tokens.py      START HERE: `open_tokens` and `TokenStore`, what the rest of the program asks for a token
+    renewal.py     a station that renews: lock, read, decide again, call, save
+    published.py   a station that never renews: reads what the main one published
+    endpoint.py    POST /auth/oauth/token, and what its answers mean
+    decide.py      is a renewal due, which pair is newer, whose is it (pure)
+    lock.py        the lock of a token file
+    token_file.py  Token <-> the JSON file of the contract, replaced atomically
+    spool.py       the new pair on this computer's own disk, until the token file has it
+"""

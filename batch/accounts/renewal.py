@@ -1,0 +1,242 @@
+"""A station that renews tokens: one critical section from before the read until the new pair is on disk.
+
+Allegro accepts each refresh token once, so two stations must never send the same one. The lock is the operating
+system's (flock, LockFileEx), also over SMB: it ends with its process, so nobody waits for the dead. Within it:
+read the file, decide again, check that the result can be saved, call Allegro, save. A lock around the save alone
+loses the pair whenever two stations start together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from batch.accounts.decide import Owner, renewal_due, supersedes
+from batch.accounts.endpoint import RefreshRefused, TokenEndpoint, parse_grant
+from batch.accounts.lock import locked, real_path
+from batch.accounts.published import is_published, publish
+from batch.accounts.spool import Spool
+from batch.accounts.token_file import Token, check_writable, read_token, reason, replace_file, token_bytes
+from batch.errors import AccountError, LoginNeeded, ServerTrouble
+
+SKEW_WORTH_A_WARNING = timedelta(minutes=2)
+
+log = logging.getLogger(__name__)
+
+
+class Renewal:
+    """The tokens of one account on a station that renews them. Not thread-safe: `TokenStore` is."""
+
+    def __init__(
+        self, path: Path, owner: Owner, endpoint: TokenEndpoint, spool: Spool, publish_to: Path | None = None
+    ) -> None:
+        self.place = str(path)
+        self.renews = True
+        self._path = real_path(path)
+        self._owner = owner
+        self._endpoint = endpoint
+        self._spool = spool
+        self._publish_to = publish_to
+        self._skew = timedelta()
+        self._unsaved: Token | None = None
+        self._renewed_on_demand = False
+
+    def now(self) -> datetime:
+        """The time by Allegro's clock, once an answer has told it."""
+        return self._endpoint.clock() + self._skew
+
+    @property
+    def owes(self) -> bool:
+        """Whether the newest pair could not be put into the token file yet."""
+        return self._unsaved is not None
+
+    def peek(self) -> Token:
+        """The newest pair here, without changing anything. Raises like `read_token` and `Owner.check`."""
+        held = self._held()
+        newest = self._owed(held) or held
+        if isinstance(newest, LoginNeeded):
+            raise newest
+        return newest
+
+    def load(self) -> Token:
+        """The newest pair here; what an earlier start owes to the token file, or to the published one, is made good."""
+        token = self.peek()
+        if not self.owes and self._spool.find(self._path) is None and is_published(token, self._publish_to):
+            return token
+        with locked(self._path):
+            token = self._settle()
+            publish(token, self._publish_to)
+            return token
+
+    def replace(self, rejected: str | None) -> Token:
+        """A token that is not due and not `rejected`, by another station's renewal or by our own.
+
+        Raises LoginNeeded: what `read_token` and `Owner.check` raise, token_not_renewable (path),
+        token_rejected (path), token_grant_dead (path); AccountError: tokens_locked (path), token_lock_failed and
+        token_unwritable (path, reason), token_folder_missing; what `TokenEndpoint.refresh` raises.
+        """
+        with locked(self._path):
+            token = self._settle()
+            if renewal_due(token, self.now()):
+                return self._renew(token)
+            if token.access_token != rejected:
+                return token
+            if self._renewed_on_demand:  # Allegro refuses even a fresh token: yet another would not help either
+                raise LoginNeeded("token_rejected", path=self.place)
+            token = self._renew(token)
+            self._renewed_on_demand = True
+            return token
+
+    def _renew(self, token: Token) -> Token:
+        if token.refresh_token is None:
+            raise LoginNeeded("token_not_renewable", path=self.place)
+        try:
+            check_writable(self._path, token)
+        except OSError as error:
+            problem = reason(error)
+        else:
+            # In a thread of its own, which Ctrl+C does not reach: the program then ends after the pair is saved.
+            with ThreadPoolExecutor(1) as pool:
+                return pool.submit(self._exchange, token, token.refresh_token).result()
+        raise AccountError("token_unwritable", path=self.place, reason=problem)
+
+    def _exchange(self, token: Token, refresh_token: str) -> Token:
+        try:
+            grant = self._endpoint.refresh(refresh_token)
+        except RefreshRefused:
+            grant = None
+        if grant is None:
+            return self._look_again(token)
+        self._skew = grant.issued_at - self._endpoint.clock()
+        if abs(self._skew) > SKEW_WORTH_A_WARNING:
+            log.warning("the clock of this computer is off by %s", -self._skew)
+        log.info("%s: renewed, valid until %s", self.place, grant.expires_at)
+        renewed = replace(
+            token,
+            access_token=grant.access_token,
+            refresh_token=grant.refresh_token,
+            expires_at=grant.expires_at,
+            refreshed_at=grant.issued_at,
+            generation=token.generation + 1,
+        )
+        token = self._save(renewed)
+        publish(token, self._publish_to)
+        return token
+
+    def _look_again(self, refused: Token) -> Token:
+        """The refresh token is dead: has another station, past a lock that does not work, put a newer pair here?"""
+        token = self._settle()
+        if token.refresh_token == refused.refresh_token:
+            raise LoginNeeded("token_grant_dead", path=self.place)
+        if renewal_due(token, self.now()) and token.refresh_token is not None:
+            return self._exchange(token, token.refresh_token)
+        return token
+
+    # --- file and spool
+
+    def _held(self) -> Token | LoginNeeded:
+        """The file's pair, or why there is none (the spool may mend that). Raises when it is somebody else's."""
+        try:
+            token = read_token(self._path)
+        except LoginNeeded as error:
+            return error
+        return self._owner.check(token, self.place)
+
+    def _owed(self, held: Token | LoginNeeded) -> Token | None:
+        """The newer pair that the file still lacks, from a save that failed or was cut short."""
+        pairs = [pair for pair in (self._unsaved, self._spool.find(self._path)) if pair and self._owner.owns(pair)]
+        newest = max(pairs, key=lambda pair: pair.generation, default=None)
+        return newest if newest and (isinstance(held, LoginNeeded) or supersedes(newest, held)) else None
+
+    def _settle(self) -> Token:
+        """Under the lock: the newest pair, put into the file if it was not there."""
+        held = self._held()
+        owed = self._owed(held)
+        if owed is not None:
+            log.warning("%s: putting back generation %d, not saved by an earlier run", self.place, owed.generation)
+            return self._save(owed)
+        if isinstance(held, LoginNeeded):
+            raise held
+        self._settled(held)
+        return held
+
+    def _settled(self, held: Token) -> None:
+        self._unsaved = None
+        spooled = self._spool.find(self._path)
+        if spooled and self._owner.owns(spooled) and not supersedes(spooled, held):
+            self._spool.drop(self._path)
+
+    def _save(self, token: Token) -> Token:
+        """Put `token` into spool and file. What the file then holds: a newer pair there is never overwritten.
+
+        A pair that cannot be saved is still good for this run, and stays owed.
+        """
+        self._unsaved = token
+        try:
+            self._spool.put(self._path, token)
+        except OSError as error:
+            log.warning("%s: no copy of the new tokens on this computer: %s", self.place, reason(error))
+        try:
+            held = self._held()
+            if isinstance(held, LoginNeeded) or supersedes(token, held):
+                replace_file(self._path, token_bytes(token))
+                held = token
+        except (OSError, AccountError) as error:
+            log.error("%s: the new tokens are not saved yet: %s", self.place, error)
+            return token
+        self._settled(held)
+        return held
+
+
+def write_new(
+    path: Path,
+    answer: Mapping[str, Any],
+    *,
+    environment: str,
+    login: str,
+    user_id: str,
+    issued_at: datetime,
+    spool: Spool,
+) -> Token:
+    """Make (or take over) the token file `path` from `answer`, the JSON of the token endpoint after a login.
+
+    `issued_at` is when it was answered, by Allegro's clock if known. The generation goes on from what was there, so
+    that no forgotten spool entry of another computer can replace the new pair. Raises ServerTrouble
+    token_answer_invalid, the lock's errors, AccountError token_unwritable (path, reason).
+    """
+    grant = parse_grant(answer, issued_at)
+    if grant is None:
+        raise ServerTrouble("token_answer_invalid", host=environment)
+    path = real_path(path)
+    with locked(path):
+        before = [pair for pair in (_readable(path), spool.find(path)) if pair]
+        token = Token(
+            access_token=grant.access_token,
+            refresh_token=grant.refresh_token,
+            expires_at=grant.expires_at,
+            environment=environment,
+            refreshed_at=issued_at,
+            login=login,
+            user_id=user_id,
+            generation=1 + max((pair.generation for pair in before), default=0),
+        )
+        try:
+            replace_file(path, token_bytes(token))
+        except OSError as error:
+            problem = reason(error)
+        else:
+            spool.drop(path)
+            return token
+    raise AccountError("token_unwritable", path=str(path), reason=problem)
+
+
+def _readable(path: Path) -> Token | None:
+    with contextlib.suppress(AccountError):
+        return read_token(path)
+    return None

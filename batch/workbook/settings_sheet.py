@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from xlsxwriter.workbook import Workbook
 
 from batch.workbook.schema import SETTING_ROWS, SETTINGS, Kind, Setting
-from batch.workbook.styles import Styles
+from batch.workbook.styles import NUMBER_FORMATS, Styles, fit_height
 from batch.workbook.table_sheet import Row, add_table_sheet, add_validation, write_cell
+
+DATE_FORMAT = "yyyy-mm-dd"
 
 
 def add_settings_sheet(workbook: Workbook, styles: Styles, language: str, given: Sequence[Row]) -> None:
@@ -16,16 +19,18 @@ def add_settings_sheet(workbook: Workbook, styles: Styles, language: str, given:
     values = {row["key"]: row["value"] for row in given}
     texts = [{"key": each.key, "name": each.name[language], "help": each.help[language]} for each in SETTING_ROWS]
     sheet = add_table_sheet(workbook, styles, SETTINGS, language, texts)
-    column = SETTINGS.column("value")
-    index = SETTINGS.columns.index(column)
+    value_column, help_column = SETTINGS.column("value"), SETTINGS.column("help")
+    index = SETTINGS.columns.index(value_column)
     for number, setting in enumerate(SETTING_ROWS, start=1):
-        kind = _kind(setting)
-        style = styles.cell(kind)
-        sheet.write_blank(number, index, None, style)
         value = values.get(setting.key, default_value(setting, language))
+        kind = _kind(setting)
+        number_format = DATE_FORMAT if isinstance(value, date) else NUMBER_FORMATS[kind]
+        style = styles.get(num_format=number_format, valign="top", align="left")
+        sheet.write_blank(number, index, None, style)
         write_cell(sheet, number, index, value, kind=kind, style=style)
         if setting.choices:
-            add_validation(sheet, index, column, language, choices=setting.choices, row=number)
+            add_validation(sheet, index, value_column, language, choices=setting.choices, row=number)
+        fit_height(sheet, number, [(setting.help[language], help_column.width)])
 
 
 def default_value(setting: Setting, language: str) -> str | int:

@@ -5,10 +5,13 @@ Typing is part of the look: a column's number format decides whether Excel keeps
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
+from xlsxwriter.worksheet import Worksheet
 
 from batch.workbook.schema import Kind
 
@@ -16,6 +19,8 @@ INK = "#1F3864"  # titles, headings of columns the user fills
 GREY_INK = "#595959"  # headings of columns the tool writes, secondary text
 GREY_PAPER = "#F2F2F2"  # cells the tool writes, where a table has cells of both kinds
 LINE = "#BFBFBF"
+LINE_HEIGHT = 15  # points
+LETTERS = 1.1  # a column's width counts digits, and letters are narrower
 
 # Text columns are Excel's "Text": digits stay as typed, and a buyer's note that starts with "=" stays a note.
 NUMBER_FORMATS = {
@@ -92,11 +97,18 @@ class Styles:
         """The heading of a part of such a sheet."""
         return self.get(bold=True, font_size=13, font_color=INK)
 
-    def prose(self, *, bold: bool = False) -> Format:
-        """Wrapped text to read."""
-        return self.get(text_wrap=True, valign="top", bold=bold)
-
     def status(self, key: str) -> Format:
         """A status cell in its colours; also usable as a conditional format."""
         colours = STATUS_COLOURS[key]
         return self.get(bg_color=colours.paper, font_color=colours.ink)
+
+
+def fit_height(sheet: Worksheet, line: int, cells: Iterable[tuple[str, float]]) -> None:
+    """Make a row as high as its wrapped texts need, given each text with its column's width in characters.
+
+    Excel would do so by itself, other programs do not.
+    """
+    lines = max(
+        sum(math.ceil(len(part) / (width * LETTERS)) or 1 for part in text.split("\n")) for text, width in cells
+    )
+    sheet.set_row(line, LINE_HEIGHT * lines)

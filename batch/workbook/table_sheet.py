@@ -25,6 +25,7 @@ from batch.workbook.styles import GREY_INK, INK, STATUS_COLOURS, Styles
 Row = Mapping[str, object]
 
 LAST_ROW = 1_048_575  # of a sheet, counted from 0
+FILTER_BUTTON = 4  # characters of a heading that the filter's button would cover
 NUMBERS = (Kind.MONEY, Kind.INTEGER, Kind.NUMBER)
 WARSAW = ZoneInfo("Europe/Warsaw")
 
@@ -46,7 +47,8 @@ def add_table_sheet(
     styled = [styles.cell(column.kind, shaded=inputs and column.written) for column in table.columns]
     _add_table(sheet, styles, table, language, max(len(rows), capacity, 1), striped=not inputs)
     for index, (column, style) in enumerate(zip(table.columns, styled, strict=True)):
-        sheet.set_column(index, index, column.width, style, {"hidden": column.hidden})
+        width = max(column.width, len(column.heading[language]) + FILTER_BUTTON)
+        sheet.set_column(index, index, width, style, {"hidden": column.hidden})
         if not column.written and not column.hidden:
             add_validation(sheet, index, column, language)
         if column.key == "status":
@@ -68,8 +70,7 @@ def write_cell(sheet: Worksheet, row: int, column: int, value: object, *, kind: 
     if value is None or value == "":
         return
     if isinstance(value, datetime):
-        local = value.astimezone(WARSAW).replace(tzinfo=None) if value.tzinfo else value
-        sheet.write_datetime(row, column, local, style)
+        sheet.write_datetime(row, column, local_time(value), style)
     elif isinstance(value, date):
         sheet.write_datetime(row, column, value, style)
     elif isinstance(value, int | float | Decimal) and kind in NUMBERS:
@@ -119,6 +120,16 @@ def add_validation(
 def list_name(dictionary: str) -> str:
     """The defined name behind the dropdown of a column fed by `dictionary`."""
     return f"list_{dictionary}"
+
+
+def reference(table: Table, key: str, language: str) -> str:
+    """A column of a table as formulas name it, in full: `Products[Konto]` also works in LibreOffice."""
+    return f"{table.name}[{table.column(key).heading[language]}]"
+
+
+def local_time(moment: datetime) -> datetime:
+    """The clock in Warsaw at an aware `moment`; a naive one is taken to be Warsaw's already."""
+    return moment.astimezone(WARSAW).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _add_table(sheet: Worksheet, styles: Styles, table: Table, language: str, body: int, *, striped: bool) -> None:

@@ -13,10 +13,13 @@ from xlsxwriter.workbook import Workbook
 
 from batch.errors import WorkbookError
 from batch.workbook import schema
-from batch.workbook.schema import Choice, Table
+from batch.workbook.help_sheet import add_help_sheet
+from batch.workbook.macros.build import vba_project
+from batch.workbook.schema import Choice
 from batch.workbook.settings_sheet import add_settings_sheet
+from batch.workbook.start_sheet import add_start_sheet
 from batch.workbook.styles import Styles
-from batch.workbook.table_sheet import Row, add_table_sheet, list_name
+from batch.workbook.table_sheet import Row, add_table_sheet, list_name, reference
 
 SUFFIXES = (".xlsx", ".xlsm")
 
@@ -45,6 +48,7 @@ def _build(language: str, rows: Mapping[str, Sequence[Row]], product_capacity: i
     content = io.BytesIO()
     with Workbook(content, {"in_memory": True}) as workbook:
         styles = Styles(workbook)
+        add_start_sheet(workbook, styles, language, rows, macros=macros)
         for table in schema.TABLES:
             given = rows.get(table.name, ())
             if table is schema.SETTINGS:
@@ -52,7 +56,10 @@ def _build(language: str, rows: Mapping[str, Sequence[Row]], product_capacity: i
             else:
                 capacity = product_capacity if table is schema.PRODUCTS else 1
                 add_table_sheet(workbook, styles, table, language, given, capacity=capacity)
+        add_help_sheet(workbook, styles, language)
         _define_lists(workbook, language)
+        if macros:
+            workbook.add_vba_project(io.BytesIO(vba_project(len(workbook.worksheets()))), is_stream=True)
     return content.getvalue()
 
 
@@ -74,11 +81,6 @@ def _names_of_kind(kind: Choice, language: str) -> str:
         first = f"IFERROR(MATCH({word},{kinds},0),{first})"
     count = "+".join(f"COUNTIF({kinds},{word})" for word in words)
     return f"=OFFSET(INDEX({names},1),{first}-1,0,{count},1)"
-
-
-def reference(table: Table, key: str, language: str) -> str:
-    """A column of a table as formulas name it, in full: `Products[Konto]` also works in LibreOffice."""
-    return f"{table.name}[{table.column(key).heading[language]}]"
 
 
 def _create(path: Path, content: bytes) -> None:

@@ -1,0 +1,95 @@
+"""The help sheet: every column, every setting and every result code, from the schema and the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import jinja2
+from xlsxwriter.format import Format
+from xlsxwriter.workbook import Workbook
+from xlsxwriter.worksheet import Worksheet
+
+from batch.messages import catalogue, entries
+from batch.workbook.schema import SETTING_ROWS, TABLES, Choice, Column
+from batch.workbook.settings_sheet import default_value
+from batch.workbook.styles import LINE, Styles, fit_height
+
+WIDTHS = (24, 32, 62, 62)
+
+
+class _SomeFact(jinja2.ChainableUndefined):
+    """A fact of an event that has not happened: an advice shows a gap where it would stand."""
+
+    def __str__(self) -> str:
+        return "…"
+
+
+def add_help_sheet(workbook: Workbook, styles: Styles, language: str) -> None:
+    """Add the sheet, one section below the other."""
+    texts = catalogue(language)
+    sheet = workbook.add_worksheet(texts.say("help_sheet"))
+    sheet.hide_gridlines(2)
+    sheet.set_landscape()
+    sheet.set_paper(9)  # A4
+    sheet.fit_to_pages(1, 0)
+    for column, width in enumerate(WIDTHS):
+        sheet.set_column(column, column, width)
+    sheet.set_row(0, 30)
+    sheet.write_string(0, 0, texts.say("help_title"), styles.title())
+    line = 2
+    for name, headings, lines in (
+        ("columns", ("sheet", "column", "meaning", "values"), _columns(language)),
+        ("settings", ("setting", "default", "meaning", "values"), _settings(language)),
+        ("codes", ("status", "code", "meaning", "advice"), _codes(language)),
+    ):
+        sheet.write_string(line, 0, texts.say(f"help_{name}"), styles.section())
+        _write_line(sheet, line + 1, [texts.say(f"help_heading_{each}") for each in headings], styles.heading())
+        line += 2
+        for cells in lines:
+            _write_line(sheet, line, cells, styles.get(text_wrap=True, valign="top", bottom=4, bottom_color=LINE))
+            fit_height(sheet, line, zip(cells, WIDTHS, strict=True))
+            line += 1
+        line += 1
+
+
+def _write_line(sheet: Worksheet, line: int, cells: Sequence[str], style: Format) -> None:
+    for column, text in enumerate(cells):
+        sheet.write_string(line, column, text, style)
+
+
+def _columns(language: str) -> Iterable[Sequence[str]]:
+    for table in TABLES:
+        for column in table.columns:
+            if not column.hidden:
+                words = (column.heading[language], column.help[language], _accepted(column, language))
+                yield table.sheet[language], *words
+
+
+def _accepted(column: Column, language: str) -> str:
+    texts = catalogue(language)
+    if column.written:
+        return texts.say("help_written")
+    if column.dictionary:
+        return texts.say("help_names")
+    return _listed(column.choices, language)
+
+
+def _settings(language: str) -> Iterable[Sequence[str]]:
+    for setting in SETTING_ROWS:
+        default = str(default_value(setting, language))
+        yield setting.name[language], default, setting.help[language], _listed(setting.choices, language)
+
+
+def _codes(language: str) -> Iterable[Sequence[str]]:
+    """Every entry of the catalogue that has a status."""
+    environment = jinja2.Environment(undefined=_SomeFact, autoescape=False)  # noqa: S701  (plain text, no HTML)
+    for code, entry in entries().items():
+        if "status" in entry:
+            status = entries()[f"status_{entry['status']}"]
+            parts = entry[language]
+            advice = environment.from_string(parts["advice"]).render()
+            yield f"{status['sign']} {status[language]}", code, parts["title"], advice
+
+
+def _listed(choices: tuple[Choice, ...], language: str) -> str:
+    return ", ".join(choice.words[language] for choice in choices)

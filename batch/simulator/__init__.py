@@ -10,11 +10,15 @@ itself, and it is stricter than Allegro wherever strictness shows a mistake of o
     limits.py        how many calls are let through
     faults.py        scripted trouble
     state.py         the world: sellers, dictionaries, offers, operations, settings
+    forms.py         forms that parts of a JSON body can have
     checks.py        what the body of an offer may hold
+    defaults.py      what Allegro adds to a new offer
+    views.py         how an offer looks from outside
     log.py           every exchange, for tests to look at
     gate.py          token, User-Agent, media types, limits: before any resource
     oauth.py         resources: logging in
     offers.py        resources: offers and their operations
+    listing.py       resources: the seller's list of offers
     products.py      resources: the catalogue
     dictionaries.py  resources: price lists, policies, producers, /me
     control.py       resources: the control door for other processes

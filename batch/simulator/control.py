@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any
 
-from batch.simulator import offers
 from batch.simulator.clock import stamp
 from batch.simulator.log import Exchange, Log
 from batch.simulator.oauth import describe
 from batch.simulator.state import World
+from batch.simulator.views import render
 from batch.simulator.wire import Answer, Call, Json, Refused, Route, problem
 
 JSON = "application/json"
@@ -43,7 +43,7 @@ def routes(log: Log) -> tuple[Route, ...]:
         Route("POST", "/_control/reset", _reset),
         Route("PATCH", "/_control/settings", _turn(lambda world: world.settings)),
         Route("PATCH", "/_control/limits", _turn(lambda world: world.limits)),
-        Route("PATCH", "/_control/lifetimes", _turn(lambda world: world.tokens.lifetimes)),
+        Route("PATCH", "/_control/lifetimes", _turn(lambda world: world.lifetimes)),
     )
 
 
@@ -74,7 +74,7 @@ def describe_state(world: World) -> Json:
         "most_parallel": world.meter.most_parallel,
         "limits": asdict(world.limits),
         "settings": asdict(world.settings),
-        "lifetimes": asdict(world.tokens.lifetimes),
+        "lifetimes": asdict(world.lifetimes),
         "faults": [asdict(fault) for fault in world.faults.waiting],
     }
 
@@ -91,7 +91,7 @@ def _offers(call: Call) -> Answer:
     seller = call.world.sellers.get(call.ask("seller"))
     if seller is None:
         raise Refused(404, problem("SellerNotFound", "No such seller"))
-    return _answer([offers.render(offer) for offer in seller.offers.values()])
+    return _answer([render(offer) for offer in seller.offers.values()])
 
 
 def _add_seller(call: Call) -> Answer:

@@ -6,6 +6,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
+CRASHED = "crashed"
+"""In place of a fault: the simulator itself broke down over this call."""
+
 
 @dataclass(slots=True)
 class Exchange:

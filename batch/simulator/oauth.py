@@ -101,7 +101,7 @@ def _back(asked: dict[str, str], said: dict[str, str]) -> Answer:
 
 def token(call: Call) -> Answer:
     """POST /auth/oauth/token: a code, a refresh token or a device code becomes a pair of tokens."""
-    form = {**dict(call.query), **dict(parse_qsl(call.text))}
+    form = _form(call)
     grants: dict[str, Callable[[], Pair]] = {
         "authorization_code": lambda: _by_code(call, form),
         "refresh_token": lambda: call.world.tokens.renew(_basic_client(call), form.get("refresh_token", "")),
@@ -114,6 +114,14 @@ def token(call: Call) -> Answer:
         return Answer(200, describe(grant()), media_type=JSON)
     except TokenRefused as refused:
         raise Refused(400, auth_error=refused.error, detail=refused.description) from None
+
+
+def _form(call: Call) -> dict[str, str]:
+    """What was asked for, in the query or in a form. Refuses bodies of another kind with 400."""
+    content_type = call.headers.get("Content-Type", "").split(";")[0]
+    if call.text and content_type != "application/x-www-form-urlencoded":
+        raise Refused(400, auth_error="invalid_request", detail="The body must be a form")
+    return {**dict(call.query), **dict(parse_qsl(call.text))}
 
 
 def _by_code(call: Call, form: dict[str, str]) -> Pair:
@@ -153,7 +161,7 @@ def describe(pair: Pair) -> Json:
 
 def device(call: Call) -> Answer:
     """POST /auth/oauth/device: codes for a machine without a browser. One number comes as text, as Allegro may."""
-    form = {**dict(call.query), **dict(parse_qsl(call.text))}
+    form = _form(call)
     client_id = _basic_client(call)
     if form.get("client_id") != client_id:
         raise Refused(400, auth_error="invalid_request", detail="client_id is missing")
@@ -162,8 +170,8 @@ def device(call: Call) -> Answer:
     body = {
         "device_code": waiting.device_code,
         "user_code": waiting.user_code,
-        "expires_in": str(call.world.tokens.lifetimes.device_code),
-        "interval": call.world.tokens.lifetimes.device_interval,
+        "expires_in": str(call.world.lifetimes.device_code),
+        "interval": call.world.lifetimes.device_interval,
         "verification_uri": page,
         "verification_uri_complete": f"{page}?code={waiting.user_code}",
     }

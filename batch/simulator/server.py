@@ -17,14 +17,16 @@ from socket import socket
 
 from aiohttp import web
 
-from batch.simulator import control, dictionaries, gate, oauth, offers, products
+from batch.simulator import control, dictionaries, gate, listing, oauth, offers, products
 from batch.simulator.faults import OUTCOMES, Fault, Trouble
-from batch.simulator.log import Exchange, Log
+from batch.simulator.log import CRASHED, Exchange, Log
 from batch.simulator.state import World
 from batch.simulator.wire import Answer, Call, Refused, Route, problem
 
-API: tuple[Route, ...] = (*offers.ROUTES, *products.ROUTES, *dictionaries.ROUTES)
+API: tuple[Route, ...] = (*offers.ROUTES, *listing.ROUTES, *products.ROUTES, *dictionaries.ROUTES)
 LOGIN_PATHS = ("/auth/", "/skojarz-aplikacje")
+LONGEST_LINE = 128 * 1024
+"""Bytes; 100 external ids of 100 characters, which the list of offers takes, are up to 60,000."""
 BLOCKED_PAGE = "<!DOCTYPE html><html><body><h1>You have been blocked</h1><p>Zostałeś zablokowany.</p></body></html>"
 
 
@@ -60,7 +62,7 @@ class Server:
     async def _serve(self) -> None:
         app = web.Application(client_max_size=64 * 1024**2)
         app.router.add_route("*", "/{path:.*}", self._converse)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, max_line_size=LONGEST_LINE)
         await runner.setup()
         for listening in self._sockets:
             await web.SockSite(runner, listening, backlog=512).start()
@@ -79,15 +81,25 @@ class Server:
             base_url=f"http://{request.host}",
         )
         if call.path.startswith("/_control/"):
-            return _response(self._dispatch(call, self._door))
+            return _response(self._control(call))
         with self._world.lock:
             exchange, fault = self._notice(call)
-        answer = await self._answer(call, fault)
+        try:
+            answer = await self._answer(call, fault)
+        except Exception:
+            exchange.fault = CRASHED
+            raise
         if answer is not None:
             answer = replace(answer, headers={**answer.headers, "trace-id": secrets.token_hex(8)})
             exchange.status, exchange.answer = answer.status, answer.text()
             exchange.answer_headers = {**answer.headers, "Content-Type": answer.media_type}
         return await _send(request, answer, fault)
+
+    def _control(self, call: Call) -> Answer:
+        try:
+            return self._dispatch(call, self._door)
+        except (KeyError, TypeError, ValueError) as error:
+            return Answer(422, {"error": repr(error)}, media_type=control.JSON)
 
     def _notice(self, call: Call) -> tuple[Exchange, Fault | None]:
         """Log a call and find the fault that waits for it."""

@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
-from batch.simulator import offers
 from batch.simulator.catalogue import Product
 from batch.simulator.clock import Clock
 from batch.simulator.control import describe_state
@@ -25,6 +24,8 @@ from batch.simulator.log import Exchange, Log
 from batch.simulator.oauth import describe
 from batch.simulator.server import Server
 from batch.simulator.state import Application, Entry, Seller, Settings, World
+from batch.simulator.tokens import Lifetimes
+from batch.simulator.views import render
 from batch.simulator.wire import Json
 
 
@@ -89,6 +90,11 @@ class Simulator:
         return self.world.limits
 
     @property
+    def lifetimes(self) -> Lifetimes:
+        """How long tokens and codes live."""
+        return self.world.lifetimes
+
+    @property
     def faults(self) -> FaultScript:
         """Scripted trouble: `faults.add(Trouble.CUT_AFTER, method="POST")`."""
         return self.world.faults
@@ -135,6 +141,11 @@ class Simulator:
         with self.world.lock:
             self.world.tokens.revoke(self.world.sellers[login].id)
 
+    def approve_device(self, user_code: str, login: str) -> None:
+        """Consent to what a device asks for, as a person on the verification page does."""
+        with self.world.lock:
+            self.world.tokens.decide_device(user_code, self.world.sellers[login].id)
+
     def add_product(self, gtin: str, **details: Any) -> list[Product]:
         """Put products with this GTIN into the catalogue; `details` as of `Catalogue.add`."""
         with self.world.lock:
@@ -143,7 +154,7 @@ class Simulator:
     def offers(self, login: str) -> list[Json]:
         """A seller's offers as `GET /sale/product-offers/{offerId}` shows them, oldest first."""
         with self.world.lock:
-            return [offers.render(offer) for offer in self.world.sellers[login].offers.values()]
+            return [render(offer) for offer in self.world.sellers[login].offers.values()]
 
 
 def serve_forever(port: int = 0, seed: int = 0, announce: Callable[[str], None] = lambda _url: None) -> None:

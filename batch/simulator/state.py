@@ -18,7 +18,7 @@ from batch.simulator.catalogue import Catalogue, Product
 from batch.simulator.clock import Clock
 from batch.simulator.faults import FaultScript
 from batch.simulator.limits import Limits, Meter
-from batch.simulator.tokens import Tokens
+from batch.simulator.tokens import Lifetimes, Tokens
 from batch.simulator.wire import Json
 
 FIRST_OFFER_ID = 7_000_000_001
@@ -137,16 +137,17 @@ class World:
         self.seed = seed
         self.clock = clock
         self.limits = limits
+        self.lifetimes = Lifetimes()
         self.settings = settings
         self.lock = threading.RLock()
         self.faults = FaultScript(seed, lambda: self.lock)
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything but limits and settings."""
+        """Forget everything but limits, lifetimes and settings."""
         self.faults.clear()
         self.catalogue = Catalogue(self.seed)
-        self.tokens = Tokens(self.clock)
+        self.tokens = Tokens(self.clock, self.lifetimes)
         self.meter = Meter(self.limits, self.clock.monotonic)
         self.applications = {"demo": Application("demo", "demo", "Demo")}
         self.sellers: dict[str, Seller] = {}
@@ -164,7 +165,13 @@ class World:
     def add_seller(
         self, login: str, *, business: bool = True, dictionaries: Mapping[str, Iterable[str | Entry]] | None = None
     ) -> Seller:
-        """A new seller; `dictionaries` names the entries of a kind, others are as of a usual shop."""
+        """A new seller; `dictionaries` names the entries of a kind, others are as of a usual shop.
+
+        Raises ValueError when the login is taken.
+        """
+        if login in self.sellers:
+            msg = f"there is a seller {login} already"
+            raise ValueError(msg)
         names: dict[str, Iterable[str | Entry]] = {**self._usual_dictionaries(login), **(dictionaries or {})}
         entries = {
             kind: [
@@ -212,6 +219,10 @@ class World:
         offer.seller.drafts += (status == "INACTIVE") - (offer.status == "INACTIVE")
         offer.text = json.dumps(body, ensure_ascii=False)
         offer.status, offer.updated_at = status, self.clock.now()
+
+    def visible(self, offer: Offer) -> bool:
+        """Whether Allegro shows the offer; one that is still being made it may hide."""
+        return self.settings.pending_visible or offer.operation is None or not offer.operation.creates
 
     def remove_offer(self, offer: Offer) -> None:
         """A deleted draft, or an offer that Allegro gave up."""

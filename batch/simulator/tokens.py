@@ -90,7 +90,7 @@ class Tokens:
     """All codes and tokens that were ever issued."""
 
     clock: Clock
-    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    lifetimes: Lifetimes
     renewals: int = 0
     _by_access: dict[str, Pair] = field(default_factory=dict)
     _by_refresh: dict[str, Pair] = field(default_factory=dict)

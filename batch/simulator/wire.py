@@ -149,6 +149,12 @@ class Refused(Exception):
         return Answer(self.status, {"errors": localised(self.problems, language)}, self.headers)
 
 
+def refuse(problems: list[Json]) -> None:
+    """Answer 422 when there is anything wrong."""
+    if problems:
+        raise Refused(422, *problems)
+
+
 USER_MESSAGES = {
     "ProductNotFoundException": (
         "No product with this identifier was found in the catalogue.",

@@ -22,7 +22,7 @@ from openapi_schema_validator import OAS30Validator, oas30_format_checker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
-from batch.simulator.log import Exchange
+from batch.simulator.log import CRASHED, Exchange
 
 SPEC = Path(__file__).resolve().parents[2].parent / "shared" / "allegro" / "openapi.yaml"
 URI = "urn:allegro"
@@ -58,6 +58,8 @@ class Specification:
         """What is wrong with an exchange (shape of the simulator's log), in words; [] when all is well."""
         if exchange["path"].startswith(NOT_IN_THE_FILE):
             return []
+        if exchange["fault"] == CRASHED:
+            return [f"the simulator crashed over {exchange['method']} {exchange['path']}"]
         found = self._operation(exchange["method"], exchange["path"])
         if found is None:
             return [f"{exchange['method']} {exchange['path']} is not in the file"] if requests else []

@@ -322,6 +322,15 @@ def test_the_list_pages_and_filters(simulator: Simulator) -> None:
         assert caller.get("/sale/offers", params={"offer.id": ids[:3]}).json()["count"] == 3
 
 
+def test_a_hundred_long_external_ids_fit_one_look_up(simulator: Simulator) -> None:
+    """The documented bound, in letters that need six bytes each in an address."""
+    external_ids = [f"{number:02d}" + "ż" * 98 for number in range(100)]
+    with Caller(simulator) as caller:
+        caller.create(products.gtin(1), external_ids[99])
+        found = caller.get("/sale/offers", params={"external.id": external_ids, "limit": 1000}).json()
+    assert [offer["external"]["id"] for offer in found["offers"]] == [external_ids[99]]
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -101,6 +101,7 @@ WRONG = {
     "answer value": (exchange(answer='{"id": 5}'), "5 is not of type 'string'"),
     "answer in a list": (listed({"stock": {"available": -1}}), "offers/0/stock/available"),
     "error shape": (exchange(status=500, answer='{"message": "oops"}'), "message: is not in the file"),
+    "crash": (exchange(fault="crashed", status=None), "the simulator crashed"),
     "body of a 303": (exchange(path="/sale/product-offers/1/operations/2", status=303), "303 must have no body"),
 }
 

@@ -167,10 +167,12 @@ def test_a_stopped_simulator_refuses_and_remembers() -> None:
 
 
 def test_no_thread_outlives_the_simulator() -> None:
-    """Not even when a call still runs."""
+    """Not even when a call would still run for long."""
     before = threading.active_count()
-    with Simulator(latency=0.05) as simulator, Caller(simulator) as caller:
-        caller.get("/me")
+    with Simulator() as simulator, Caller(simulator) as caller:
+        simulator.faults.add(Trouble.SLOW_BEFORE, seconds=1000)
+        with pytest.raises(requests.ReadTimeout):
+            caller.session.get(f"{simulator.url}/me", timeout=0.1)
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
 

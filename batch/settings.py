@@ -11,28 +11,29 @@ import os
 import platform
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from unicodedata import normalize
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    model_validator,
-)
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from batch import __version__
 from batch.errors import SettingsError
 from batch.settings_file import read_yaml, sentences
+from batch.settings_values import (
+    AppName,
+    File,
+    Host,
+    KnownSecret,
+    Port,
+    Positive,
+    Secret,
+    Text,
+    TokenUrl,
+    WebPage,
+    token_characters,
+    variable,
+)
 
 FILE_NAME = "batch.yaml"
 KEYRING_SERVICE = "allegro-batch"
@@ -76,98 +77,6 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
     raise SettingsError("settings_invalid", path=str(path), problems=problems)
 
 
-# --- kinds of values: each raises a PydanticCustomError whose type names the expectation in the catalogue
-
-
-def _from_environment(value: Any, info: ValidationInfo) -> Any:
-    """`${NAME}` -> the value of the environment variable NAME; anything else as it is."""
-    name = _variable(value)
-    if name is None:
-        return value
-    found = (info.context or {}).get("environ", {}).get(name)
-    if not found:
-        raise PydanticCustomError("variable", "{name} is not set", {"name": name})
-    return found
-
-
-def _variable(value: Any) -> str | None:
-    match = re.fullmatch(r"\$\{(\w+)\}", value.strip()) if isinstance(value, str) else None
-    return match[1] if match else None
-
-
-def _nonblank(value: str) -> str:
-    if not value.strip() or not value.isprintable():
-        raise PydanticCustomError("text", "blank or not printable")
-    return value.strip()
-
-
-def _host(value: str) -> str:
-    """`https://host[:port]`; plain http is for this computer only, since tokens go there."""
-    scheme, host, rest = _split(value)
-    if scheme not in {"http", "https"} or not host or rest:
-        raise PydanticCustomError("host", "not a host")
-    if scheme == "http" and not _is_loopback(host):
-        raise PydanticCustomError("encrypted", "plain http")
-    return value.rstrip("/")
-
-
-def _web_page(value: str) -> str:
-    scheme, host, _ = _split(value)
-    if scheme not in {"http", "https"} or not host or not value.isascii() or " " in value:
-        raise PydanticCustomError("web_page", "not the address of a page")
-    return value.replace("(", "%28").replace(")", "%29")  # it stands between brackets in the User-Agent
-
-
-def _token_url(secret: SecretStr) -> SecretStr:
-    scheme, host, _ = _split(secret.get_secret_value())
-    if scheme == "file" or (scheme == "https" and host) or (scheme == "http" and _is_loopback(host)):
-        return secret
-    raise PydanticCustomError("token_url", "neither file:// nor https://")
-
-
-def _split(url: str) -> tuple[str, str, str]:
-    """Scheme, host and whatever a bare host would not have; blank where the text is no URL."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return "", "", ""
-    rest = parts.path.rstrip("/") + parts.query + parts.fragment + (parts.username or "") + (parts.password or "")
-    return parts.scheme, host, rest
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    return address == IPv6Address("::1") or address in IPv4Network("127.0.0.0/8")
-
-
-def _token_characters(name: str) -> str:
-    """The name as a token of HTTP: blanks become hyphens, letters lose their accents, the rest goes (#13632)."""
-    plain = normalize("NFKD", name.replace("ł", "l").replace("Ł", "L")).encode("ascii", "ignore").decode()
-    return re.sub(r"[^\w!#$%&'*+.^`|~-]", "", re.sub(r"\s+", "-", plain.strip()), flags=re.ASCII)
-
-
-def _app_name(value: str) -> str:
-    if not _token_characters(value):
-        raise PydanticCustomError("app_name", "no usable character")
-    return value
-
-
-def _beside_settings(value: Path, info: ValidationInfo) -> Path:
-    return Path((info.context or {}).get("folder", "")) / value
-
-
-Text = Annotated[str, BeforeValidator(_from_environment), AfterValidator(_nonblank)]
-Host = Annotated[Text, AfterValidator(_host)]
-Positive = Annotated[int, Field(strict=True, gt=0)]
-Secret = Annotated[SecretStr, Field(min_length=1)]
-
-
 class Section(BaseModel):
     """A part of the file: frozen, no unknown keys; a known key without a value counts as absent."""
 
@@ -207,15 +116,15 @@ class Environment(Section):
     client_id: Text
     client_secret: Secret | None = None
     """As written, `${NAME}` and `keyring:NAME` included; `read_secret` gives the value."""
-    app_name: Annotated[Text, AfterValidator(_app_name)]
-    info_url: Annotated[Text, AfterValidator(_web_page)]
-    redirect_port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 8042
+    app_name: AppName
+    info_url: WebPage
+    redirect_port: Port = 8042
     limits: Limits = Limits()
 
     @property
     def user_agent(self) -> str:
         """`AppName/Version (+info_url)`, which Allegro checks against the name registered for the client id."""
-        return f"{_token_characters(self.app_name)}/{__version__} (+{self.info_url})"
+        return f"{token_characters(self.app_name)}/{__version__} (+{self.info_url})"
 
     def read_secret(self, environ: Mapping[str, str] = os.environ) -> str:
         """The client secret, looked up only now: a station that never renews may lack it.
@@ -225,7 +134,7 @@ class Environment(Section):
         if self.client_secret is None:
             raise SettingsError("secret_missing", client_id=self.client_id)
         written = self.client_secret.get_secret_value().strip()
-        if name := _variable(written):
+        if name := variable(written):
             if not environ.get(name):
                 raise SettingsError("secret_variable", name=name)
             return environ[name]
@@ -237,8 +146,8 @@ class Environment(Section):
 class AccountSource(Section):
     """Where a station without a token file reads an account's access token, and where the main one publishes it."""
 
-    token_url: Annotated[SecretStr, BeforeValidator(_from_environment), AfterValidator(_token_url)] | None = None
-    publish: Annotated[Path, AfterValidator(_beside_settings)] | None = None
+    token_url: TokenUrl | None = None
+    publish: File | None = None
 
 
 class Settings(Section):
@@ -248,7 +157,7 @@ class Settings(Section):
     station: Station = Field(default_factory=Station)
     environments: Annotated[dict[str, Environment], Field(min_length=1)]
     accounts: dict[str, AccountSource] = {}
-    journal: Annotated[Secret, BeforeValidator(_from_environment)] | None = None
+    journal: KnownSecret | None = None
     """A SQLAlchemy URL, secret because it may hold a password; None is the SQLite file of this user."""
 
     @model_validator(mode="before")
@@ -312,7 +221,7 @@ def _problem(detail: ErrorDetails) -> dict[str, str]:
     """One mistake as a sentence in each language: the dotted key, its value, what is expected."""
     parts = [str(part) for part in detail["loc"] if part != "[key]"]
     key, kind = ".".join(parts) or FILE_NAME, detail["type"]
-    if kind == "extra_forbidden":
+    if kind in {"extra_forbidden", "invalid_key"}:
         nearest = difflib.get_close_matches(parts[-1], _known_keys(parts[:-1]), n=1, cutoff=0)[0]
         return sentences("settings_problem_unknown", key=key, nearest=nearest)
     if kind == "missing":
@@ -346,5 +255,5 @@ def _shown(detail: ErrorDetails) -> str:
         return "***"
     if detail["type"] in {"dict_type", "model_type"} or isinstance(value, dict | list):
         return "…"
-    text = str(value)
+    text = re.sub("//[^/]*@", "//***@", str(value))
     return text if len(text) <= 60 else text[:59] + "…"

@@ -29,6 +29,7 @@ URI = "urn:allegro"
 NOT_IN_THE_FILE = ("/auth/", "/skojarz-aplikacje", "/_control/")
 
 UNDOCUMENTED_STATUSES = {
+    400: "a parameter out of its bounds; some operations forget to say so",
     401: "every resource answers 401 to a dead token; some operations forget to say so",
     403: "a refused User-Agent, or a blocked address (#4681)",
     404: "a resource that is not there",
@@ -139,7 +140,8 @@ class Specification:
             if int(status) < 400 and exchange["answer"]:
                 yield f"{status} must have no body"
             return
-        found = next((name for name in content if name == media_type or exchange["status"] == 401), None)
+        refusal = exchange["status"] >= 400  # the file names now one, now another type of JSON for these
+        found = next((name for name in content if name == media_type or refusal), None)
         if found is None:
             yield f"{status} came as {media_type}"
             return

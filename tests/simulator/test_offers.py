@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batch.simulator import Kind, Simulator, Trouble
+from batch.simulator import Entry, Kind, Simulator, Trouble
 from batch.simulator import catalogue as products
 from tests.helpers.caller import Caller, draft
 
@@ -100,6 +100,7 @@ def test_a_slow_offer_ends_in_303(simulator: Simulator, pending_visible: bool) -
         operation = accepted.headers["Location"].removeprefix(simulator.url)
         offer_path = f"/sale/product-offers/{accepted.json()['id']}"
         assert caller.get(offer_path).status_code == (200 if pending_visible else 404)
+        assert caller.get("/sale/offers").json()["count"] == pending_visible
         assert [caller.get(operation).status_code for _ in range(2)] == [202, 202]
         ended = caller.get(operation)
         assert (ended.status_code, ended.text) == (303, "")
@@ -241,12 +242,15 @@ def test_all_default_fields_together(simulator: Simulator) -> None:
 
 def test_names_stand_for_ids(simulator: Simulator) -> None:
     """A name that one entry has is its id; a name that two have is refused; so is One Fulfillment."""
-    simulator.add_seller("shop", dictionaries={Kind.SHIPPING_RATES: ["A", "B", "B"]})
+    warehouse = Entry("5637592a-0a24-4771-b527-d89b2767d821", "One Fulfillment", is_fulfillment=True)
+    simulator.add_seller("shop", dictionaries={Kind.SHIPPING_RATES: ["A", "B", "B", warehouse]})
     with Caller(simulator, "shop") as caller:
         good = caller.create(products.gtin(1), delivery={"shippingRates": {"name": "A"}})
         assert good.status_code == 201
         twice = caller.create(products.gtin(1), delivery={"shippingRates": {"name": "B"}})
         assert codes(twice) == ["ShippingRatesNotUniqueException"]
+        denied = caller.create(products.gtin(1), delivery={"shippingRates": {"id": warehouse.id}})
+        assert codes(denied) == ["SHIPPING_RATES_ACCESS_DENIED"]
     with Caller(simulator, "e-sklep2") as caller:
         foreign = good.json()["delivery"]["shippingRates"]
         assert codes(caller.create(products.gtin(1), delivery={"shippingRates": foreign})) == [
@@ -287,11 +291,13 @@ def test_five_offers_of_a_product_are_the_limit(simulator: Simulator) -> None:
 
 
 def test_drafts_are_limited(simulator: Simulator) -> None:
-    """One more than `max_drafts` is refused."""
+    """One more than `max_drafts` is refused; deleting one makes room."""
     simulator.settings.max_drafts = 2
     with Caller(simulator) as caller:
-        statuses = [caller.create(products.gtin(number)).status_code for number in range(3)]
-    assert statuses == [201, 201, 422]
+        made = [caller.create(products.gtin(number)) for number in range(3)]
+        assert [answer.status_code for answer in made] == [201, 201, 422]
+        caller.delete(f"/sale/offers/{made[0].json()['id']}")
+        assert caller.create(products.gtin(4)).status_code == 201
 
 
 def test_the_list_lags_behind(simulator: Simulator) -> None:
@@ -364,6 +370,18 @@ def test_editing_follows_merge_patch(simulator: Simulator) -> None:
         assert other.get(path).status_code == 404
 
 
+def test_only_complete_offers_go_live(simulator: Simulator) -> None:
+    """Neither a new nor an edited offer is published while it lacks something or its stock is 0."""
+    live = {"publication": {"status": "ACTIVE"}}
+    with Caller(simulator) as caller:
+        assert codes(caller.create(products.INCOMPLETE, **live)) == ["PRODUCT_SAFETY_EMPTY"]
+        assert caller.create(products.gtin(1), stock={"available": 0}, **live).status_code == 422
+        incomplete, empty = caller.create(products.INCOMPLETE), caller.create(products.gtin(1), stock={"available": 0})
+        for answer in incomplete, empty:
+            assert caller.patch(f"/sale/product-offers/{answer.json()['id']}", live).status_code == 422
+    assert {offer["publication"]["status"] for offer in simulator.offers("e-sklep2")} == {"INACTIVE"}
+
+
 def test_an_offer_cannot_be_edited_while_its_operation_runs(simulator: Simulator) -> None:
     """409."""
     with Caller(simulator) as caller:
@@ -377,5 +395,6 @@ def test_only_drafts_can_be_deleted(simulator: Simulator) -> None:
         offer_id = caller.create(products.gtin(1)).json()["id"]
         assert caller.delete(f"/sale/offers/{offer_id}").status_code == 204
         assert caller.get(f"/sale/product-offers/{offer_id}").status_code == 404
+        assert caller.get("/sale/offers", params={"external.id": products.gtin(1)}).json()["count"] == 0
         active = caller.create(products.gtin(2), publication={"status": "ACTIVE"}).json()["id"]
         assert caller.delete(f"/sale/offers/{active}").status_code == 403

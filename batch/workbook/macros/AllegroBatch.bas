@@ -5,29 +5,30 @@ Option Explicit
 ' What is said to the user stands in named cells of that sheet: VBA source cannot hold Polish letters.
 
 Private Const RUNNER_NAME As String = "run.bat"
+Private Const NO_ACCOUNT As String = ""
 
 Public Sub CheckWorkbook()
-    StartRunner "check"
+    StartRunner "check", NO_ACCOUNT
 End Sub
 
 Public Sub RunAll()
-    StartRunner "run"
+    StartRunner "run", NO_ACCOUNT
 End Sub
 
 Public Sub UpdatePrices()
-    StartRunner "update"
+    StartRunner "update", NO_ACCOUNT
 End Sub
 
 Public Sub FetchOrders()
-    StartRunner "orders"
+    StartRunner "orders", NO_ACCOUNT
 End Sub
 
 Public Sub RefreshTokens()
-    StartRunner "tokens"
+    StartRunner "tokens", NO_ACCOUNT
 End Sub
 
 Public Sub FetchDictionaries()
-    StartRunner "dictionaries"
+    StartRunner "dictionaries", NO_ACCOUNT
 End Sub
 
 Public Sub LinkAccount()
@@ -37,7 +38,7 @@ Public Sub LinkAccount()
     If Len(account) > 0 Then StartRunner "link", account
 End Sub
 
-Private Sub StartRunner(ByVal action As String, Optional ByVal account As String = "")
+Private Sub StartRunner(ByVal action As String, ByVal account As String)
     Dim folder As String
     Dim to_run As String
     ' In a synchronised folder Excel gives a web address, where nothing can be started.

@@ -1,0 +1,162 @@
+"""The macros: what goes into vbaProject.bin comes out again, and every button finds its macro."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.workbook.macros import build
+from batch.workbook.macros.build import vba_project
+from batch.workbook.macros.compound_file import compound_file
+from batch.workbook.macros.compression import compress
+from batch.workbook.template import write_template
+from tests.helpers.vba import decompress, streams
+
+SOURCE = Path(build.__file__).with_name("AllegroBatch.bas").read_text("ascii")
+
+
+@given(st.binary(max_size=3000))
+def test_compression_gives_back_any_data(data):
+    """Whatever is compressed decompresses to itself."""
+    assert decompress(compress(data)) == data
+
+
+@given(st.lists(st.sampled_from([b"a", b"ab", b"Sub ", b"End Sub\r\n", bytes(50)]), max_size=3000).map(b"".join))
+def test_compression_gives_back_repeating_text(data):
+    """Text with repeats, over several chunks, decompresses to itself and shrinks."""
+    packed = compress(data)
+    assert decompress(packed) == data
+    assert len(data) < 100 or len(packed) < len(data)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4095, 4096, 4097, 8192, 20000])
+def test_compression_at_the_edges_of_chunks(size):
+    """Chunks of 4096 bytes meet without a byte lost or doubled."""
+    data = b"".join(b"%d;" % number for number in range(size))[:size]
+    assert decompress(compress(data)) == data
+
+
+def test_what_does_not_compress_is_stored_raw():
+    """A full chunk without repeats is kept as it is: header and 4096 bytes."""
+    data = b"".join(bytes([high, low]) for high in range(16) for low in range(128))
+    assert len(data) == 4096
+    packed = compress(data)
+    assert packed[1:3] == b"\xff\x3f"
+    assert decompress(packed) == data
+
+
+@given(
+    st.dictionaries(
+        st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789", min_size=1, max_size=20),
+        st.binary(max_size=200).flatmap(lambda part: st.integers(0, 60).map(lambda times: part * times)),
+        min_size=1,
+        max_size=15,
+    )
+)
+def test_compound_file_gives_back_every_stream(folder):
+    """Streams of any size, small ones and those with sectors of their own, are found under their names."""
+    file = compound_file({"FOLDER": folder, "TOP": b"top"})
+    assert len(file) % 512 == 0
+    assert streams(file) == {f"FOLDER/{name}": content for name, content in folder.items()} | {"TOP": b"top"}
+
+
+def test_compound_file_with_a_fat_of_several_sectors():
+    """A file of more sectors than one FAT sector describes is whole."""
+    big = bytes(range(256)) * 1000
+    assert streams(compound_file({"BIG": big, "SMALL": b"x" * 4095}))["BIG"] == big
+
+
+def test_the_module_in_the_workbook_is_the_source_of_the_repository(tmp_path):
+    """What Excel compiles is AllegroBatch.bas, with the line ends of Windows."""
+    path = tmp_path / "book.xlsm"
+    write_template(path, "pl")
+    with zipfile.ZipFile(path) as package:
+        found = streams(package.read("xl/vbaProject.bin"))
+    module = decompress(found["VBA/AllegroBatch"])
+    assert module.decode("ascii") == SOURCE.replace("\n", "\r\n")
+    assert SOURCE.startswith('Attribute VB_Name = "AllegroBatch"\n')
+
+
+def test_every_sheet_has_its_document_module(tmp_path):
+    """Excel repairs a workbook whose sheets and document modules do not match: each code name is there once."""
+    path = tmp_path / "book.xlsm"
+    write_template(path, "en")
+    with zipfile.ZipFile(path) as package:
+        sheets = [name for name in package.namelist() if name.startswith("xl/worksheets/sheet")]
+        code_names = {re.search(r'<sheetPr codeName="(\w+)"', package.read(name).decode())[1] for name in sheets}
+        book = re.search(r'codeName="(\w+)"', package.read("xl/workbook.xml").decode())[1]
+        project = streams(package.read("xl/vbaProject.bin"))["PROJECT"].decode("ascii")
+    assert set(re.findall(r"^Document=(\w+)/", project, re.MULTILINE)) == code_names | {book}
+    assert re.findall(r"^Module=(\w+)", project, re.MULTILINE) == ["AllegroBatch"]
+
+
+def test_the_project_is_neither_locked_nor_hidden():
+    """Anybody may read the macros: protection, password and visibility decrypt to none, none and visible."""
+    project = streams(vba_project(1))["PROJECT"].decode("ascii")
+    project_id = re.search(r'^ID="(.*?)"', project)[1]
+    values = {
+        key: _decrypt(bytes.fromhex(text), project_id)
+        for key, text in re.findall(r'^(CMG|DPB|GC)="(\w+)"', project, re.M)
+    }
+    assert values == {"CMG": bytes(4), "DPB": bytes(1), "GC": b"\xff"}
+
+
+def _decrypt(data: bytes, project_id: str) -> bytes:
+    """[MS-OVBA] 2.4.3.3."""
+    seed, key = data[0], sum(project_id.encode()) & 0xFF
+    assert data[1] ^ seed == 2
+    assert data[2] ^ seed == key
+    plain, before, before_that, last = bytearray(), data[2], data[1], key
+    for byte in data[3:]:
+        last = byte ^ (before_that + last & 0xFF)
+        before_that, before = before, byte
+        plain.append(last)
+    plain = plain[(seed & 6) // 2 :]
+    assert int.from_bytes(plain[:4], "little") == len(plain) - 4
+    return bytes(plain[4:])
+
+
+@pytest.mark.parametrize("language", ["pl", "en"])
+def test_every_button_finds_its_macro(tmp_path, language):
+    """The seven buttons call public Subs of the module, and each Sub starts one action of run.bat."""
+    path = tmp_path / "book.xlsm"
+    write_template(path, language)
+    with zipfile.ZipFile(path) as package:
+        drawing = package.read("xl/drawings/vmlDrawing1.vml").decode()
+    called = re.findall(r"<x:FmlaMacro>\[0\]!AllegroBatch\.(\w+)</x:FmlaMacro>", drawing)
+    public = re.findall(r"^Public Sub (\w+)\(\)", SOURCE, re.MULTILINE)
+    assert len(called) == 7
+    assert sorted(called) == sorted(public)
+    actions = re.findall(r'StartRunner "(\w+)"', SOURCE)
+    assert sorted(actions) == sorted(["check", "run", "update", "orders", "tokens", "dictionaries", "link"])
+
+
+@pytest.mark.parametrize("language", ["pl", "en"])
+def test_every_text_of_the_macros_has_its_cell(tmp_path, language):
+    """Each name the module asks for is defined in the workbook; otherwise a click ends in VBA's debugger."""
+    path = tmp_path / "book.xlsm"
+    write_template(path, language)
+    with zipfile.ZipFile(path) as package:
+        workbook = package.read("xl/workbook.xml").decode()
+    wanted = set(re.findall(r'"(macro_\w+)"', SOURCE))
+    assert len(wanted) == 5
+    assert wanted == set(re.findall(r'<definedName name="(macro_\w+)">Start!\$Z\$\d+</definedName>', workbook))
+
+
+def test_olevba_reads_the_macros(tmp_path):
+    """The reader that virus scanners use sees the source."""
+    olevba = shutil.which("olevba")
+    if olevba is None:
+        pytest.skip("olevba (pip install oletools) is not on the PATH; its import warns, so it is no dependency")
+    path = tmp_path / "book.xlsm"
+    write_template(path, "pl")
+    shown = subprocess.run([olevba, "-c", path], capture_output=True, text=True, check=True, timeout=120).stdout
+    assert "ERROR" not in shown
+    assert SOURCE.partition("\n")[2].strip() in shown

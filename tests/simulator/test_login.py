@@ -171,6 +171,14 @@ def test_renewal_needs_the_secret(simulator: Simulator) -> None:
     assert renew(simulator, refresh).status_code == 200
 
 
+def test_the_token_endpoint_takes_forms_only(simulator: Simulator) -> None:
+    """A JSON body is refused; the parameters may stand in the address."""
+    asked = {"grant_type": "refresh_token", "refresh_token": simulator.issue_tokens("e-sklep1")["refresh_token"]}
+    url = f"{simulator.url}/auth/oauth/token"
+    assert requests.post(url, json={}, params=asked, auth=BASIC, timeout=10).status_code == 400
+    assert requests.post(url, params=asked, auth=BASIC, timeout=10).status_code == 200
+
+
 def test_access_tokens_expire(simulator: Simulator) -> None:
     """401 in Allegro's shape for logins, with the token echoed; 12 hours unless told otherwise."""
     short = simulator.issue_tokens("e-sklep1", expires_in=30)

@@ -176,14 +176,6 @@ WRONG_FIELDS: dict[str, dict[str, Any]] = {
     "language": {"language": "pl"},
     "short name": {"name": "Kubek"},
     "shipping rates of nobody": {"delivery": {"shippingRates": {"id": "5637592a-0a24-4771-b527-d89b2767d821"}}},
-    "safety information": {
-        "productSet": [
-            {
-                "product": {"id": products.gtin(1), "idType": "GTIN"},
-                "safetyInformation": {"type": "NO_SAFETY_INFORMATION"},
-            }
-        ]
-    },
     "product type": {"productSet": [{"product": {"id": products.gtin(1), "idType": "EAN"}}]},
 }
 
@@ -194,6 +186,17 @@ def test_a_wrong_field_is_refused(unchecked_simulator: Simulator, fields: dict[s
     with Caller(unchecked_simulator) as caller:
         assert caller.create(products.gtin(1), **fields).status_code == 422
     assert unchecked_simulator.offers("e-sklep2") == []
+
+
+def test_safety_information_cannot_be_declared_absent(unchecked_simulator: Simulator) -> None:
+    """The type that Allegro itself shows is refused with a code of its own."""
+    element = {
+        "product": {"id": products.gtin(1), "idType": "GTIN"},
+        "safetyInformation": {"type": "NO_SAFETY_INFORMATION"},
+    }
+    with Caller(unchecked_simulator) as caller:
+        refused = caller.create(products.gtin(1), productSet=[element])
+    assert codes(refused) == ["NO_SAFETY_INFORMATION_OPTION_NOT_ALLOWED"]
 
 
 def test_a_body_that_is_no_json_is_400(unchecked_simulator: Simulator) -> None:

@@ -139,6 +139,15 @@ def test_every_exchange_is_logged(simulator: Simulator, caller: Caller) -> None:
     assert (third.status, third.fault) == (None, "cut_after")
 
 
+def test_a_mistake_of_the_simulator_is_marked_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it is not taken for scripted trouble."""
+    with Simulator() as simulator, Caller(simulator) as caller:
+        monkeypatch.setattr(simulator.world.catalogue, "by_gtin", None)
+        assert caller.create(products.gtin(1)).status_code == 500
+        with pytest.raises(AssertionError, match="the simulator crashed"):
+            check_exchanges(simulator.requests)
+
+
 def test_both_loopback_addresses_answer(simulator: Simulator) -> None:
     """`localhost` may mean either."""
     for family, host in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"):

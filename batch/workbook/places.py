@@ -13,8 +13,8 @@ from lxml import etree
 
 from batch.errors import WorkbookError
 from batch.workbook import schema
+from batch.workbook.area import Area, letters
 from batch.workbook.package import Package
-from batch.workbook.sheet import Area, letters
 from batch.workbook.values import unescaped
 
 TRUE = ("1", "true", "on")
@@ -55,6 +55,7 @@ class Place:
     last: int
     columns: dict[str, int]  # schema key -> column of the sheet, in the order of the schema
     totals: bool
+    formulas: dict[int, tuple[str, bool]]  # calculated columns: column of the sheet -> formula, is it an array formula
 
     @property
     def body(self) -> Area:
@@ -138,7 +139,17 @@ def _place(book: Book, table: schema.Table, sheet: Sheet, part: str, root: etree
     if len(names) != area.right - area.left + 1 or first > last + 1:
         raise book.package.damaged(part)
     columns = _columns(table, sheet, area.left, names)
-    return Place(table, sheet, part, area, first, last, columns, totals > 0)
+    formulas = _formulas(area.left, root)
+    return Place(table, sheet, part, area, first, last, columns, totals > 0, formulas)
+
+
+def _formulas(left: int, root: etree._Element) -> dict[int, tuple[str, bool]]:
+    found = {}
+    for at, column in enumerate(root.iterfind("{*}tableColumns/{*}tableColumn"), left):
+        formula = column.find("{*}calculatedColumnFormula")
+        if formula is not None and formula.text:
+            found[at] = (formula.text, formula.get("array", "") in TRUE)
+    return found
 
 
 def _columns(table: schema.Table, sheet: Sheet, left: int, names: list[str]) -> dict[str, int]:

@@ -7,17 +7,17 @@ sheet is too sparse for the dense array it makes, openpyxl reads the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from batch.errors import WorkbookError
 from batch.model import CellRef
+from batch.workbook.area import letters
 from batch.workbook.engines import Engine, RawRow, best_engine
 from batch.workbook.package import Stamp, open_package
 from batch.workbook.places import Place, find_places, open_book
 from batch.workbook.readable import original, readable
-from batch.workbook.sheet import letters
 from batch.workbook.values import NOT_CALCULATED, Cell, NotCalculated
 
 __all__ = ["NOT_CALCULATED", "Cell", "NotCalculated", "Row", "Stamp", "TableData", "WorkbookData", "read_workbook"]
@@ -37,14 +37,18 @@ class TableData:
     sheet: str
     columns: dict[str, str]
     rows: list[Row]
+    positions: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "positions", {key: at for at, key in enumerate(self.columns)})
 
     def position(self, key: str) -> int:
         """Where the value of a column stands in each row's values."""
-        return list(self.columns).index(key)
+        return self.positions[key]
 
     def value(self, row: Row, key: str) -> Cell:
-        """The cell of a row in the column `key`."""
-        return row[1][self.position(key)]
+        """What `row` holds in a column."""
+        return row[1][self.positions[key]]
 
     def cell_ref(self, key: str, row: int) -> CellRef:
         """The place of a cell as people write it: `Products!C7`."""

@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import lt
 
+from batch.workbook.area import MAX_COLUMN, MAX_ROW, number
 from batch.workbook.package import MIB, Package
 from batch.workbook.places import Book, Sheet
-from batch.workbook.sheet import MAX_COLUMN, MAX_ROW, NotPlainError, SheetXml, number, plain
-from batch.workbook.values import NOT_CALCULATED, Cell, date_styles, elapsed_styles, unescaped
+from batch.workbook.plain import plain
+from batch.workbook.sheet import NotPlainError, SheetXml
+from batch.workbook.stored import date_styles, elapsed_styles, shared_items
+from batch.workbook.values import NOT_CALCULATED, Cell, unescaped
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
@@ -109,8 +112,8 @@ def _check_texts(package: Package, part: str, xml: SheetXml, strings: bytes) -> 
     """A bomb needs no compression: a million cells may share one string of a megabyte."""
     if len(strings) * len(xml.data) // 20 <= MAX_TEXT:
         return
-    lengths = [len(text) for text in strings.split(b"</si>")]
-    if max(lengths) * xml.data.count(b't="s"') <= MAX_TEXT:
+    lengths = [len(item) for item in shared_items(strings)]
+    if max(lengths, default=0) * xml.data.count(b't="s"') <= MAX_TEXT:
         return
     used = (int(n) for n in re.findall(rb't="s"[^<>]*>\s*<(?:\w+:)?v>(\d{1,9})<', xml.data))
     if sum(lengths[n] for n in used if n < len(lengths)) > MAX_TEXT:

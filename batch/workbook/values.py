@@ -1,4 +1,4 @@
-"""What a cell holds and how that stands in a sheet's XML: text, numbers, dates, and which styles show dates.
+"""What a cell holds and how that stands in a sheet's XML: text, numbers, dates.
 
 Text goes out as inline strings, so the shared strings of the workbook stay as they are. Excel reads `_x0041_` in
 a file as `A`, so text that looks like that is escaped; characters that XML forbids become visible ones.
@@ -12,8 +12,6 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
-
-from lxml import etree
 
 MAX_TEXT = 32_767  # UTF-16 units, Excel's limit for a cell
 LOCAL = "Europe/Warsaw"  # Allegro's sellers think in Polish time, wherever the PC stands
@@ -36,9 +34,6 @@ CellOut: TypeAlias = str | int | float | Decimal | datetime | date | bool | None
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
-_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
-_BUILT_IN_DATES = {*range(14, 23), *range(45, 48)}
-_NOT_FORMAT = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
 
 
 def visible(text: str) -> str:
@@ -56,9 +51,13 @@ def unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text) if "_x" in text else text
 
 
+def cell_text(text: str) -> bytes:
+    """Text of a cell, escaped for Excel and for XML."""
+    return xml_text(_LOOKS_ESCAPED.sub("_x005F_", text) if "_x" in text else text)
+
+
 def xml_text(text: str) -> bytes:
-    """Text between tags, escaped for XML and for Excel."""
-    text = _LOOKS_ESCAPED.sub("_x005F_", text) if "_x" in text else text
+    """Text between tags, escaped for XML."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").encode()
 
 
@@ -93,32 +92,24 @@ def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> str |
 
 
 def content(form: str | float | Decimal | bool | None, p: bytes = b"") -> tuple[bytes, bytes]:
-    """A written form as further attributes and children of its `c` element; `p` is the sheet's prefix (`x:`)."""
+    """A written form as the type and the children of its `c` element; `p` is the sheet's prefix (`x:`)."""
     if form is None:
         return b"", b""
     if isinstance(form, bool):
-        return b' t="b"', b"<%sv>%d</%sv>" % (p, form, p)
+        return b"b", b"<%sv>%d</%sv>" % (p, form, p)
     if isinstance(form, str):
         keep = b' xml:space="preserve"' if form != form.strip() or "\n" in form or "  " in form else b""
-        return b' t="inlineStr"', b"<%sis><%st%s>%s</%st></%sis>" % (p, p, keep, xml_text(form), p, p)
+        return b"inlineStr", b"<%sis><%st%s>%s</%st></%sis>" % (p, p, keep, cell_text(form), p, p)
     number = repr(form) if isinstance(form, float) else format(form, "f")
     return b"", b"<%sv>%s</%sv>" % (p, number.encode(), p)
 
 
-def date_styles(styles: etree._Element) -> frozenset[int]:
-    """The cell styles (indexes of `cellXfs`) whose number format shows a date or a time."""
-    custom = {int(e.get("numFmtId", 0)): _shows_date(e.get("formatCode", "")) for e in styles.iterfind("{*}numFmts/*")}
-    formats = (int(xf.get("numFmtId", 0)) for xf in styles.iterfind("{*}cellXfs/{*}xf"))
-    return frozenset(i for i, fmt in enumerate(formats) if custom.get(fmt, fmt in _BUILT_IN_DATES))
-
-
-def elapsed_styles(styles: etree._Element) -> frozenset[int]:
-    """The cell styles that show a length of time, such as `[h]:mm`."""
-    custom = {int(e.get("numFmtId", 0)): e.get("formatCode", "") for e in styles.iterfind("{*}numFmts/*")}
-    formats = (int(xf.get("numFmtId", 0)) for xf in styles.iterfind("{*}cellXfs/{*}xf"))
-    return frozenset(i for i, f in enumerate(formats) if _ELAPSED.search(custom.get(f, "[h]" if f == 46 else "")))
-
-
-def _shows_date(code: str) -> bool:
-    first = _NOT_FORMAT.sub("", code).split(";")[0].lower()
-    return any(letter in first for letter in "ymdhs")
+def same_value(stored: str | float | bool | None, form: str | float | Decimal | bool | None) -> bool:
+    """Whether a cell already holds what would be written."""
+    if isinstance(stored, bool) or isinstance(form, bool):
+        return stored is form
+    if isinstance(form, str):
+        return stored == form
+    if form is None or stored is None:
+        return form is None and stored in (None, "")
+    return not isinstance(stored, str) and stored == float(form)

@@ -21,7 +21,7 @@ def complaints(workbook: Path) -> list[str]:
     validator = Path(os.environ.get("OOXML_VALIDATOR", CACHE))
     if not validator.exists():
         pytest.skip(f"no Open XML validator at {validator}; see tests/helpers/ooxml_validator.py")
-    answer = subprocess.run([validator, workbook], capture_output=True, text=True, check=True, timeout=120)
+    answer = subprocess.run([validator, workbook], capture_output=True, text=True, check=False, timeout=120)
     verdict = json.loads(answer.stdout)
     found = [f"{error['path']} {error['xPath']}: {error['description']}" for error in verdict["errors"]]
     return found if found or verdict["ok"] else ["not ok"]

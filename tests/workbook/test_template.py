@@ -1,0 +1,457 @@
+"""A new workbook keeps the contract: tables, headings, types, dropdowns, figures, and no file ever overwritten."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+
+import openpyxl
+import pytest
+from python_calamine import CalamineWorkbook
+
+from batch.errors import WorkbookError
+from batch.messages import catalogue, entries
+from batch.workbook import schema
+from batch.workbook.template import write_template
+from tests.workbook.rows import SECOND_RUN, sample_rows
+
+# The contract's second chapter as data: table -> (sheet pl, sheet en, headings pl, headings en).
+CONTRACT = {
+    "Accounts": (
+        "Konta",
+        "Accounts",
+        "Konto|Środowisko|Plik tokenów|Aktywne|Powiązane konto|Token ważny do|Stan tokenów",
+        "Account|Environment|Token file|Active|Linked account|Token valid until|Token state",
+    ),
+    "Defaults": (
+        "Domyślne parametry",
+        "Defaults",
+        "Profil|Konto|Cennik dostaw|Warunki zwrotów|Warunki reklamacji|Gwarancja|Czas wysyłki|Faktura|Czas trwania|"
+        "Kraj|Województwo|Miasto|Kod pocztowy|Stawka VAT|Producent odpowiedzialny|Osoba odpowiedzialna|"
+        "Informacje o bezpieczeństwie|Język oferty|Waluta",
+        "Profile|Account|Shipping rates|Return policy|Implied warranty|Warranty|Handling time|Invoice|Duration|Country|"
+        "Province|City|Post code|VAT rate|Responsible producer|Responsible person|Safety information|Offer language|"
+        "Currency",
+    ),
+    "Products": (
+        "Produkty",
+        "Products",
+        "Konto|EAN|Cena|Stan|Sygnatura|Profil|ID produktu|Akcja|ID oferty|Status|Komunikat|Zaktualizowano",
+        "Account|EAN|Price|Stock|External ID|Profile|Product ID|Action|Offer ID|Status|Message|Updated",
+    ),
+    "Results": (
+        "Wyniki",
+        "Results",
+        "Przebieg|Czas|Konto|Wiersz|EAN|Sygnatura|Akcja|Status|Kod|Komunikat|ID oferty|Link|Stara cena|Nowa cena|"
+        "Stary stan|Nowy stan|Trace ID",
+        "Run|Time|Account|Row|EAN|External ID|Action|Status|Code|Message|Offer ID|Link|Old price|New price|Old stock|"
+        "New stock|Trace ID",
+    ),
+    "Orders": (
+        "Zamówienia",
+        "Orders",
+        "Konto|ID zamówienia|ID pozycji|Rodzaj|Data zakupu|Status zamówienia|Realizacja|Login|Email|Kupujący|"
+        "Telefon kupującego|Dostawa|Odbiorca|Ulica|Kod pocztowy|Miasto|Kraj|Telefon odbiorcy|Punkt odbioru|ID oferty|"
+        "Sygnatura|Nazwa|Ilość|Cena jedn.|Wartość|Waluta|VAT %|Płatność|Zapłacono|Razem|Faktura|Firma|NIP|"
+        "Adres do faktury|Notatka|Uwagi|Zaktualizowano",
+        "Account|Order ID|Line ID|Type|Bought at|Order status|Fulfillment|Buyer login|Buyer email|Buyer name|"
+        "Buyer phone|Delivery method|Recipient|Street|Post code|City|Country|Recipient phone|Pickup point|Offer ID|"
+        "External ID|Name|Quantity|Unit price|Line total|Currency|VAT %|Payment|Paid|Order total|Invoice|Company|"
+        "Tax ID|Invoice address|Note|Shop notes|Updated",
+    ),
+    "Settings": ("Ustawienia", "Settings", "Klucz|Ustawienie|Wartość|Opis", "Key|Setting|Value|Help"),
+    "Dictionaries": ("Słowniki", "Dictionaries", "Konto|Rodzaj|Nazwa|ID", "Account|Kind|Name|ID"),
+}
+SETTING_DEFAULTS = {
+    "wait_for_updates": {"pl": "tak", "en": "yes"},
+    "wait_seconds": 120,
+    "shop_notes": "{message_to_seller}",
+    "order_note": {"pl": "sprzedawcy", "en": "seller"},
+    "delivery_vat_mode": "Highest",
+    "delivery_vat_rate": 23,
+    "missing_vat_rate": None,
+    "orders_since": None,
+    "max_price_change": 30,
+    "max_ended_offers": 20,
+    "keep_runs": 20,
+}
+LAST_ROW = 1_048_576
+languages = pytest.mark.parametrize("language", ["pl", "en"])
+
+
+def contract(language: str) -> dict[str, tuple[str, list[str]]]:
+    """Table -> its sheet and headings in one language."""
+    first = 0 if language == "pl" else 1
+    return {table: (texts[first], texts[first + 2].split("|")) for table, texts in CONTRACT.items()}
+
+
+@pytest.fixture
+def new(tmp_path):
+    """Writes a new workbook and gives it as openpyxl sees it."""
+
+    def write(language="pl", suffix=".xlsx", *, data_only=False, **options):
+        path = tmp_path / f"book{suffix}"
+        write_template(path, language, **options)
+        return openpyxl.load_workbook(path, data_only=data_only)
+
+    return write
+
+
+def cells_of(book, table: str) -> list[dict[str, object]]:
+    """The body of a table, by heading."""
+    sheet = next(sheet for sheet in book if table in sheet.tables)
+    head, *body = sheet[sheet.tables[table].ref]
+    return [{name.value: cell for name, cell in zip(head, row, strict=True)} for row in body]
+
+
+def whole_column(sheet, number: int):
+    """What is said of a whole column; neighbours that are alike share one entry."""
+    (found,) = (each for each in sheet.column_dimensions.values() if each.min <= number <= each.max)
+    return found
+
+
+@languages
+@pytest.mark.parametrize("suffix", [".xlsx", ".xlsm"])
+def test_tables_sheets_and_headings_are_those_of_the_contract(new, language, suffix):
+    """Every table stands on its sheet with its headings, and is ready for the first row."""
+    book = new(language, suffix)
+    found = {name: (sheet.title, sheet.tables[name]) for sheet in book for name in sheet.tables}
+    headings = {name: (title, table.column_names) for name, (title, table) in found.items()}
+    assert headings == contract(language)
+    for sheet, table in ((book[title], table) for title, table in found.values()):
+        assert [cell.value for cell in sheet[table.ref][0]] == table.column_names
+        assert sheet.freeze_panes == "A2"
+        assert table.autoFilter.ref == table.ref
+    assert book.sheetnames[0] == "Start"
+    assert book.sheetnames[-1] == {"pl": "Pomoc", "en": "Help"}[language]
+
+
+@languages
+def test_a_table_begins_with_one_blank_row(new, language):
+    """Excel grows a table as one types beneath it; blank rows kept in stock would only be in the way."""
+    book = new(language)
+    for name, (sheet, headings) in contract(language).items():
+        if name != "Settings":
+            last_column = openpyxl.utils.get_column_letter(len(headings))
+            assert book[sheet].tables[name].ref == f"A1:{last_column}2"
+            assert all(cell.value is None for cell in book[sheet][2])
+
+
+def test_products_can_have_more_rows_from_the_start(new):
+    """Programs that do not grow tables get the capacity they ask for."""
+    assert new(product_capacity=500)["Produkty"].tables["Products"].ref == "A1:L501"
+
+
+@languages
+def test_calamine_finds_the_same_tables(tmp_path, language):
+    """The fast reader sees what the slow one sees."""
+    path = tmp_path / "book.xlsm"
+    write_template(path, language)
+    book = CalamineWorkbook.from_path(path, load_tables=True)
+    assert {name: list(book.get_table_by_name(name).columns) for name in book.table_names} == {
+        name: headings for name, (_, headings) in contract(language).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("sheet", "headings", "number_format"),
+    [
+        ("Products", ["EAN", "External ID", "Product ID", "Offer ID", "Message"], "@"),
+        ("Products", ["Price"], "#,##0.00"),
+        ("Products", ["Stock"], "0"),
+        ("Products", ["Updated"], "yyyy-mm-dd hh:mm"),
+        ("Defaults", ["Post code", "VAT rate", "Shipping rates", "Safety information"], "@"),
+        ("Accounts", ["Account", "Token file"], "@"),
+        ("Accounts", ["Token valid until"], "yyyy-mm-dd hh:mm"),
+        ("Results", ["EAN", "Offer ID", "Link", "Trace ID"], "@"),
+        ("Results", ["Old price", "New price"], "#,##0.00"),
+        ("Orders", ["Order ID", "Buyer phone", "Recipient phone", "Post code", "Tax ID", "Note"], "@"),
+        ("Orders", ["Unit price", "Line total", "Paid", "Order total"], "#,##0.00"),
+        ("Orders", ["Quantity"], "0"),
+        ("Dictionaries", ["ID"], "@"),
+    ],
+)
+def test_formats_belong_to_whole_columns(new, sheet, headings, number_format):
+    """A cell typed a thousand rows below has its column's format: an EAN stays text, a price has two decimals."""
+    page = new("en")[sheet]
+    for heading in headings:
+        column = next(cell.column for cell in page[1] if cell.value == heading)
+        assert whole_column(page, column).number_format == number_format
+        assert (2, column) not in page._cells  # no cell of its own that could say otherwise
+
+
+def test_long_texts_wrap_from_the_top(new):
+    """A long message is read in its row, not cut off."""
+    sheet = new("en")["Products"]
+    message = next(cell.column for cell in sheet[1] if cell.value == "Message")
+    alignment = whole_column(sheet, message).alignment
+    assert (alignment.wrap_text, alignment.vertical) == (True, "top")
+
+
+@languages
+def test_dropdowns_help_and_do_not_forbid(new, language):
+    """Every list covers its whole column, offers the words of the language, and lets other values through."""
+    book = new(language)
+    sheets = {sheet for name, (sheet, _) in contract(language).items() if name in ("Accounts", "Defaults", "Products")}
+    rules = {}
+    for sheet in sheets:
+        for rule in book[sheet].data_validations.dataValidation:
+            (area,) = rule.sqref.ranges
+            assert (area.min_row, area.max_row) == (2, LAST_ROW)
+            heading = book[sheet].cell(1, area.min_col).value
+            rules[sheet, heading] = rule
+            assert rule.errorStyle in ("warning", "information") or rule.type is None
+            assert len(rule.promptTitle) <= 32
+            assert 0 < len(rule.prompt) <= 255
+    words = {
+        "pl": {
+            ("Konta", "Aktywne"): '"tak,nie"',
+            ("Produkty", "Akcja"): '"utwórz,aktualizuj,aktywuj,zakończ,pomiń"',
+            ("Produkty", "Konto"): "list_accounts",
+            ("Produkty", "Profil"): "list_profiles",
+            ("Domyślne parametry", "Konto"): "list_accounts",
+            ("Domyślne parametry", "Cennik dostaw"): "list_shipping_rates",
+            ("Domyślne parametry", "Warunki zwrotów"): "list_return_policy",
+            ("Domyślne parametry", "Warunki reklamacji"): "list_implied_warranty",
+            ("Domyślne parametry", "Gwarancja"): "list_warranty",
+            ("Domyślne parametry", "Producent odpowiedzialny"): "list_responsible_producer",
+            ("Domyślne parametry", "Osoba odpowiedzialna"): "list_responsible_person",
+            ("Domyślne parametry", "Faktura"): '"faktura VAT,VAT marża,bez VAT,bez faktury"',
+        },
+        "en": {
+            ("Accounts", "Active"): '"yes,no"',
+            ("Products", "Action"): '"create,update,publish,end,skip"',
+            ("Defaults", "Invoice"): '"VAT invoice,VAT margin,without VAT,no invoice"',
+        },
+    }
+    found = {place: rules[place].formula1 for place in words[language]}
+    assert found == words[language]
+    assert {rule.formula1 for rule in rules.values() if (rule.formula1 or "").startswith("list_")} <= set(
+        book.defined_names
+    )
+
+
+@languages
+def test_every_column_the_user_fills_has_a_hint(new, language):
+    """Selecting a cell says what belongs there."""
+    book = new(language)
+    for table in (schema.ACCOUNTS, schema.DEFAULTS, schema.PRODUCTS):
+        sheet = book[contract(language)[table.name][0]]
+        prompts = {rule.promptTitle: rule.prompt for rule in sheet.data_validations.dataValidation}
+        assert prompts == {each.heading[language]: each.help[language] for each in table.columns if not each.written}
+
+
+def test_lists_grow_with_their_tables(new):
+    """The names behind the dropdowns are the tables' columns, in full; kinds are found in either language."""
+    names = new("pl").defined_names
+    assert names["list_accounts"].value == "Accounts[Konto]"
+    assert names["list_profiles"].value == "Defaults[Profil]"
+    formula = names["list_warranty"].value
+    assert formula.count('"gwarancja"') == 2
+    assert formula.count('"warranty"') == 2
+    assert "OFFSET(INDEX(Dictionaries[Nazwa],1)" in formula
+
+
+@languages
+@pytest.mark.parametrize("table", ["Products", "Results"])
+def test_statuses_are_coloured_in_whole_columns(new, language, table):
+    """Each of the seven signs has its colour, also in rows that do not exist yet."""
+    sheet = new(language)[contract(language)[table][0]]
+    letter = next(cell.column_letter for cell in sheet[1] if cell.value == "Status")
+    (area,) = sheet.conditional_formatting
+    assert str(area.sqref) == f"{letter}2:{letter}{LAST_ROW}"
+    assert sorted(rule.text for rule in area.rules) == sorted("✔⚠⌚✖–❓→")
+    assert len({rule.dxf.fill.bgColor.rgb for rule in area.rules}) == 7
+
+
+def test_columns_the_tool_writes_look_different(new):
+    """What is not to be filled in has a grey heading."""
+    sheet = new("en")["Products"]
+    colours = {cell.value: cell.fill.fgColor.rgb for cell in sheet[1]}
+    written = {"Offer ID", "Status", "Message", "Updated"}
+    assert {name for name, colour in colours.items() if colour == colours["Status"]} == written
+
+
+@languages
+def test_settings_are_filled_with_the_defaults(new, language):
+    """Every setting has its row with its default, typed, and its key out of sight."""
+    book = new(language)
+    rows = [[cell.value for cell in row.values()] for row in cells_of(book, "Settings")]
+    expected = {key: value[language] if isinstance(value, dict) else value for key, value in SETTING_DEFAULTS.items()}
+    assert {key: value for key, _, value, _ in rows} == expected
+    assert all(name and text for _, name, _, text in rows)
+    assert book[contract(language)["Settings"][0]].column_dimensions["A"].hidden
+
+
+def test_settings_with_choices_offer_them(new):
+    """Yes or no, whose note, which VAT mode: chosen from a list in their own cells."""
+    rules = new("pl")["Ustawienia"].data_validations.dataValidation
+    found = {str(rule.sqref): rule.formula1 for rule in rules if rule.type == "list"}
+    assert found == {"C2": '"tak,nie"', "C5": '"sprzedawcy,kupującego"', "C6": '"Fixed,Highest,Lowest,Last"'}
+
+
+def test_given_rows_are_typed(new):
+    """Text stays text whatever it looks like, numbers are numbers, times are Warsaw's, blanks are blank."""
+    book = new(rows=sample_rows())
+    products = cells_of(book, "Products")
+    assert [(row["EAN"].value, row["EAN"].data_type) for row in products] == [
+        ("0012345678905", "s"),
+        ("5,90123E+12", "s"),
+        ("5901234123457", "s"),
+    ]
+    assert [row["Cena"].value for row in products] == [1234.5, "12,30 zł", 9.9]
+    assert [row["Stan"].value for row in products] == [7, 0, None]
+    assert products[2]["Komunikat"].value.startswith("=A1\n")
+    assert products[2]["Komunikat"].data_type == "s"
+    assert products[0]["EAN"].number_format == "@"
+    times = [str(row["Czas"].value) for row in cells_of(book, "Results")]
+    assert times[:2] == ["2026-01-05 12:00:00", "2026-07-06 12:00:00"]
+    assert cells_of(book, "Accounts")[1]["Plik tokenów"].value is None
+    assert cells_of(book, "Orders")[0]["Telefon kupującego"].value == "+48600100200"
+    assert cells_of(book, "Orders")[0]["VAT %"].value == 23
+
+
+def test_given_settings_replace_the_defaults(new):
+    """Rows of Settings change the values of their keys and leave the others."""
+    values = {row["Klucz"].value: row["Wartość"] for row in cells_of(new(rows=sample_rows()), "Settings")}
+    assert values["keep_runs"].value == 5
+    assert values["shop_notes"].value == "- {seller_note}"
+    assert values["shop_notes"].number_format == "@"
+    assert str(values["orders_since"].value) == "2026-01-02 00:00:00"
+    assert values["max_price_change"].value == 30
+
+
+def test_a_value_for_no_column_is_an_error(tmp_path):
+    """A misspelt key in a sample is found at once, and leaves no file behind."""
+    with pytest.raises(KeyError):
+        write_template(tmp_path / "book.xlsx", "pl", rows={"Products": [{"prise": 1}]})
+    assert list(tmp_path.iterdir()) == []
+
+
+@languages
+def test_start_shows_the_newest_run(new, language):
+    """The stored figures count the rows of the newest run and of all products, before anything recalculates."""
+    start = new(language, data_only=True, rows=sample_rows())["Start"]
+    rows = {str(row[2].value): row for row in start.iter_rows() if row[2].value}
+    assert str(rows[SECOND_RUN][3].value) == "2026-07-06 12:00:00"
+    signs = {text[0]: (row[3].value, row[4].value) for text, row in rows.items() if text[0] in "✔⚠⌚✖–❓→"}
+    assert signs == {"✔": (0, 1), "⚠": (0, 0), "⌚": (0, 0), "✖": (2, 2), "–": (0, 0), "❓": (1, 0), "→": (0, 0)}
+
+
+def test_start_of_an_empty_workbook_shows_zeros(new):
+    """Before the first run there are figures too, and no error value."""
+    start = new("en", data_only=True)["Start"]
+    values = [cell.value for row in start.iter_rows() for cell in row]
+    assert "Nothing has been run yet" in values
+    assert values.count(0) == 14
+    assert not [value for value in values if str(value).startswith("#")]
+
+
+@languages
+def test_start_tells_what_to_do(new, language):
+    """Four steps; buttons where there are macros, commands where there are none; two charts of the figures."""
+    plain, buttons = new(language, ".xlsx")["Start"], new(language, ".xlsm")["Start"]
+    texts = {cell.value for row in plain.iter_rows() for cell in row}
+    say = catalogue(language)
+    assert {say.title(f"start_step_{number}") for number in (1, 2, 3, 4)} <= texts
+    commands = {text for text in texts if str(text).startswith("allegro-batch ")}
+    assert {text.split()[1] for text in commands} == {"link", "dictionaries", "check", "run", "tokens"}
+    assert not [cell for row in buttons.iter_rows() for cell in row if str(cell.value).startswith("allegro-batch ")]
+    assert len(plain._charts) == 2
+
+
+@languages
+def test_help_names_everything(new, language):
+    """Every visible column, every setting and every result code with its title is in the help sheet."""
+    book = new(language)
+    lines = [[cell.value for cell in row] for row in book.worksheets[-1].iter_rows(max_col=4)]
+    columns = {(line[0], line[1]): line[2] for line in lines}
+    for name, (sheet, headings) in contract(language).items():
+        for heading in headings[1:] if name == "Settings" else headings:
+            assert columns[sheet, heading]
+    assert {each.name[language] for each in schema.SETTING_ROWS} <= {line[0] for line in lines}
+    codes = {line[1]: line for line in lines}
+    for code, entry in entries().items():
+        if "status" in entry:
+            assert codes[code][0].startswith(entries()[f"status_{entry['status']}"]["sign"])
+            assert codes[code][2] == entry[language]["title"]
+            assert "{" not in (codes[code][3] or "")
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".xlsm"])
+def test_an_existing_file_is_never_touched(tmp_path, suffix):
+    """The user's workbook is there: nothing is written, and the error says so."""
+    path = tmp_path / f"book{suffix}"
+    path.write_bytes(b"months of work")
+    with pytest.raises(WorkbookError) as caught:
+        write_template(path, "pl")
+    assert caught.value.code == "workbook_exists"
+    assert path.read_bytes() == b"months of work"
+
+
+def test_of_two_writers_one_wins(tmp_path):
+    """Started twice at the same moment, one makes the workbook and the others are told; it is whole."""
+    path = tmp_path / "book.xlsx"
+
+    def attempt(_):
+        try:
+            write_template(path, "pl")
+        except WorkbookError as error:
+            return error.code
+        return "made"
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(attempt, range(6)))
+    assert sorted(answers) == ["made", *["workbook_exists"] * 5]
+    assert openpyxl.load_workbook(path).sheetnames[0] == "Start"
+
+
+def test_a_full_disk_leaves_no_half_workbook(tmp_path):
+    """A file that could not be written to its end is taken away again."""
+    pytest.importorskip("resource", reason="file size limits are a thing of POSIX")
+    program = """
+        import resource, signal, sys
+        from pathlib import Path
+        from batch.errors import WorkbookError
+        from batch.workbook.template import write_template
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+        try:
+            write_template(Path(sys.argv[1]), "pl")
+        except WorkbookError as error:
+            print(error.code)
+    """
+    path = tmp_path / "book.xlsx"
+    command = [sys.executable, "-c", textwrap.dedent(program), path]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout == "workbook_not_created\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_said(tmp_path):
+    """Where nothing can be written, the error names the file and the reason."""
+    with pytest.raises(WorkbookError) as caught:
+        write_template(tmp_path / "nowhere" / "book.xlsx", "pl")
+    assert caught.value.code == "workbook_not_created"
+    assert "nowhere" in caught.value.facts["path"]
+
+
+@pytest.mark.parametrize("name", ["book.xls", "book.ods", "book", "book.xlsx.bak"])
+def test_other_kinds_of_file_are_refused(tmp_path, name):
+    """Only what Excel opens as such is made."""
+    with pytest.raises(WorkbookError) as caught:
+        write_template(tmp_path / name, "pl")
+    assert caught.value.code == "workbook_suffix"
+    assert list(tmp_path.iterdir()) == []
+
+
+@languages
+@pytest.mark.parametrize("code", ["workbook_suffix", "workbook_exists", "workbook_not_created"])
+def test_every_error_has_its_words(language, code):
+    """Title, what is wrong with the file's name in it, and what to do."""
+    words = catalogue(language).explain(code, path="C:\\a.xlsx", reason="No space left")
+    assert words.title
+    assert "C:\\a.xlsx" in words.message
+    assert words.advice

@@ -39,9 +39,9 @@ class Server:
         self._sockets = sockets
         self._door = control.routes(log)
         self._started = threading.Event()
-        self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="allegro-simulator", daemon=True)
+        self._loop: asyncio.AbstractEventLoop
 
     def start(self) -> None:
         """Serve; returns when calls are answered."""
@@ -55,11 +55,12 @@ class Server:
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
+            asyncio.run(self._serve())
         finally:
-            self._loop.close()
+            self._started.set()  # whoever waits in `start` must not wait for ever
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         app = web.Application(client_max_size=64 * 1024**2)
         app.router.add_route("*", "/{path:.*}", self._converse)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, max_line_size=LONGEST_LINE)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
@@ -162,7 +162,8 @@ def serve_forever(port: int = 0, seed: int = 0, announce: Callable[[str], None] 
     with Simulator(port=port, seed=seed) as simulator:
         announce(simulator.url)
         try:
-            threading.Event().wait()
+            while True:
+                time.sleep(60)  # on Windows, Ctrl+C ends a sleep but not a wait for an event
         except KeyboardInterrupt:
             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import subprocess
@@ -176,15 +177,23 @@ def test_a_stopped_simulator_refuses_and_remembers() -> None:
         simulator.stop()
 
 
-def test_no_thread_outlives_the_simulator() -> None:
-    """Not even when a call would still run for long."""
+def test_nothing_outlives_the_simulator(caplog: pytest.LogCaptureFixture) -> None:
+    """No thread and no task, not even when a call whose client has gone would still run for long."""
     before = threading.active_count()
     with Simulator() as simulator, Caller(simulator) as caller:
         simulator.faults.add(Trouble.SLOW_BEFORE, seconds=1000)
         with pytest.raises(requests.ReadTimeout):
             caller.session.get(f"{simulator.url}/me", timeout=0.1)
         assert threading.active_count() == before + 1
+    gc.collect()  # asyncio complains of a forgotten task when it is collected
     assert threading.active_count() == before
+    assert not caplog.records
+
+
+def test_a_login_is_taken_once(simulator: Simulator) -> None:
+    """A second seller of the same name is an error, not a replacement."""
+    with pytest.raises(ValueError, match="e-sklep1"):
+        simulator.add_seller("e-sklep1")
 
 
 def test_a_taken_port_is_an_error(simulator: Simulator) -> None:

@@ -11,6 +11,7 @@ Trouble that is not a row's fault (login, 403, 429, 5xx, no network) stops the a
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -28,11 +29,12 @@ from batch.errors import (
     JournalError,
     NoAnswer,
     ServerTrouble,
+    TokenTrouble,
     TooMany,
 )
 from batch.model import Accepted, Entry, FoundOffer, Made, Money, Outcome, ProductRow, Refused, State
 from batch.parallel import each
-from batch.plan import INDEX_LAG, Step, StepKind, answer, best_offer, draft_outcome
+from batch.plan import INDEX_LAG, Step, StepKind, answer, best_offer, blame, draft_outcome
 
 WORKERS = 24  # threads; how many requests really run at once is decided in allegro/pace.py
 IDS_A_LOOK_UP = 100
@@ -128,7 +130,7 @@ class DraftExecutor:
 
     def _submit(self, step: Step) -> None:
         if self._stopped is not None:
-            self._answer(answer(step.row, "not_sent", account=step.row.account, busy=False))
+            self._answer(blame(step.row, "not_sent"))
             return
         try:
             entry = self._intend(step)
@@ -137,7 +139,7 @@ class DraftExecutor:
             return
         except JournalError as error:  # without the intent on disk nothing may be sent
             self._stop(error)
-            self._answer(answer(step.row, "not_sent", account=step.row.account, busy=False))
+            self._answer(blame(step.row, "not_sent"))
             return
         self._attempts[step.row.row] += 1
         try:
@@ -198,7 +200,7 @@ class DraftExecutor:
         """Certainly nothing arrived: the account stops, and the next run can send the row."""
         self._save(replace(entry, state=State.WITHDRAWN))
         self._stop(error)
-        self._answer(answer(step.row, cause(error), account=step.row.account))
+        self._answer(blame(step.row, cause(error)))
 
     def _lose(self, step: Step, entry: Entry, error: ApiError) -> None:
         """Perhaps it was processed: to be looked up, after a pause for Allegro to recover."""
@@ -217,7 +219,7 @@ class DraftExecutor:
         until = self._clock.monotonic() + self._wait_seconds
         while self._pending or self._doubtful:
             now = self._clock.monotonic()
-            each(_take_due(self._pending, min(now, until)), lambda item: self._poll(item, until), threads=WORKERS)
+            each(_take_due(self._pending, now, until), lambda item: self._poll(item, until), threads=WORKERS)
             doubtful = _take_due(self._doubtful, now)
             for start in range(0, len(doubtful), IDS_A_LOOK_UP):
                 self._look_up(doubtful[start : start + IDS_A_LOOK_UP])
@@ -292,7 +294,7 @@ class DraftExecutor:
         self._save(withdrawn)
         if self._stopped is not None or self._attempts[item.step.row.row] >= ATTEMPTS:
             code = cause(self._stopped) if self._stopped else "server_trouble"
-            self._answer(answer(item.step.row, code, account=item.step.row.account))
+            self._answer(blame(item.step.row, code))
             return
         self._submit(replace(item.step, kind=StepKind.CREATE, entry=withdrawn))
 
@@ -319,13 +321,14 @@ def cause(error: BatchError) -> str:
     """The row code for trouble that is not the row's fault."""
     if isinstance(error, AccountError):
         return "forbidden" if isinstance(error, Forbidden) else "login_needed"
-    return "rate_limited" if isinstance(error, TooMany) else "server_trouble"
+    at_fault = error.__cause__ if isinstance(error, TokenTrouble) else error
+    return "rate_limited" if isinstance(at_fault, TooMany) else "server_trouble"
 
 
-def _take_due(items: list[_Unsettled], now: float) -> list[_Unsettled]:
-    """Remove and return what is due."""
-    due = [item for item in items if item.due <= now]
-    items[:] = [item for item in items if item.due > now]
+def _take_due(items: list[_Unsettled], now: float, latest: float = math.inf) -> list[_Unsettled]:
+    """Remove and return what is due; at `latest` everything is."""
+    due = [item for item in items if min(item.due, latest) <= now]
+    items[:] = [item for item in items if min(item.due, latest) > now]
     return due
 
 

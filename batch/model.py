@@ -17,11 +17,9 @@ Facts: TypeAlias = Mapping[str, Any]
 
 
 class Job(StrEnum):
-    """One of the three things a run does."""
+    """One of the things a run does."""
 
     DRAFTS = "drafts"
-    UPDATES = "updates"
-    ORDERS = "orders"
 
 
 class Action(StrEnum):
@@ -74,6 +72,7 @@ class Account:
     token_file: str | None
     active: bool
     row: int
+    login: str | None = None  # the login it was linked to, as an earlier run wrote it
 
 
 @dataclass(frozen=True, slots=True)

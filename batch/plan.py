@@ -118,6 +118,19 @@ def answer(row: ProductRow, code: str, **facts: object) -> Outcome:
     )
 
 
+def planned(step: Step) -> Outcome:
+    """What a dry run says of a step."""
+    codes = {StepKind.CREATE: "planned_create", StepKind.FOLLOW: "draft_pending", StepKind.LOOK_UP: "in_doubt"}
+    offer_id = step.entry.offer_id if step.entry else None
+    outcome = answer(step.row, codes[step.kind], offer_id=offer_id)
+    return replace(outcome, new_price=step.row.price, new_stock=step.row.stock)
+
+
+def blame(row: ProductRow, code: str) -> Outcome:
+    """The answer of a row that suffers from its account's trouble."""
+    return answer(row, code, account=row.account, busy=False)
+
+
 def draft_outcome(row: ProductRow, entry: Entry) -> Outcome:
     """The answer of a row whose draft the journal knows to exist."""
     outcome = answer(row, entry.code or "draft_created", offer_id=entry.offer_id)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from batch.allegro.payloads import draft, error_words, found_offer, found_products, refusal_code
+from batch.allegro.retry import PATIENCE
 from batch.allegro.session import Answer, ApiSession
 from batch.errors import AccountError, ApiError, Rejected, ServerTrouble
 from batch.model import Accepted, FoundOffer, Made, ProductRow, Refused
@@ -58,7 +59,7 @@ class Offers:
             return Accepted(offer_id, operation, answer.retry_after, answer.trace_id)
         return _made(answer)
 
-    def get(self, offer_id: str, *, patience: float) -> Made | None:
+    def get(self, offer_id: str, *, patience: float = PATIENCE) -> Made | None:
         """One offer as it is now; None when Allegro does not know it. Raises as ApiSession.get."""
         try:
             return _made(self._session.get(f"/sale/product-offers/{quote(offer_id, safe='')}", patience=patience))

@@ -64,8 +64,7 @@ class Budget:
 class Lanes:
     """How many requests of one seller run at once: grows while that helps, halves when Allegro objects."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._free = threading.Condition()
         self._allowed = 2.0
         self._busy = 0

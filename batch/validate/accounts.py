@@ -13,12 +13,12 @@ def read_accounts(table: TableData, environments: list[str]) -> dict[str, Accoun
     """The accounts by name, in the order of the sheet.
 
     A blank environment means the only one of `batch.yaml`. Raises WorkbookError `account_repeated` or
-    `active_unclear`, SettingsError `environment_unknown` or `environment_missing` for an active account.
+    `active_unclear`, SettingsError `account_environment` for an active account without a known one.
     """
     accounts: dict[str, Account] = {}
     for row in table.rows:
-        name, environment, token_file, active = (
-            text_of(table.value(row, key)) for key in ("account", "environment", "token_file", "active")
+        name, environment, token_file, active, login = (
+            text_of(table.value(row, key)) for key in ("account", "environment", "token_file", "active", "login")
         )
         cell = table.cell_ref("account", row[0])
         if not name:
@@ -31,12 +31,14 @@ def read_accounts(table: TableData, environments: list[str]) -> dict[str, Accoun
         is_active = answer == "yes"
         if not environment and len(environments) == 1:
             environment = environments[0]
+        known = {name.casefold(): name for name in environments}
+        environment = known.get(environment.casefold(), environment)
         if is_active and environment not in environments:
             raise SettingsError(
-                "environment_unknown" if environment else "environment_missing",
+                "account_environment",
                 cell=str(table.cell_ref("environment", row[0])),
                 environment=environment,
                 environments=environments,
             )
-        accounts[name] = Account(name, environment, token_file or None, is_active, row[0])
+        accounts[name] = Account(name, environment, token_file or None, is_active, row[0], login or None)
     return accounts

@@ -1,0 +1,107 @@
+"""An account of the workbook -> a session that can talk to Allegro for it: settings, tokens and budgets joined."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batch.accounts.endpoint import TokenEndpoint
+from batch.accounts.tokens import TokenState, TokenStore, open_tokens
+from batch.allegro.pace import Budget, Lanes
+from batch.allegro.session import ApiSession, Traffic, new_http
+from batch.model import Account
+from batch.settings import Settings
+from batch.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One account, connected. `seller` identifies the seller in the journal, whatever the workbook calls it."""
+
+    session: ApiSession
+    seller: str
+
+
+@dataclass
+class Connector:
+    """Connects accounts. Accounts of one client id share its budget of requests. For many threads."""
+
+    settings: Settings
+    workbook: Path
+    language: str
+    world: World
+    _stores: dict[str, TokenStore] = field(default_factory=dict)
+    _budgets: dict[tuple[str, str], Budget] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def connect(self, account: Account) -> Connection:
+        """A session for `account`, its token checked. Raises AccountError, SettingsError or ApiError."""
+        environment = self.settings.environment(account.environment)
+        store = self.tokens(account)
+        token = store.current()
+        limits, clock = environment.limits, self.world.clock
+        with self._lock:
+            key = (environment.api_url, environment.client_id)
+            requests = self._budgets.setdefault(key, Budget(clock, per_minute=limits.requests_per_minute))
+        writes = Budget(clock, per_minute=limits.offer_writes_per_minute, per_hour=limits.offer_writes_per_hour)
+        session = ApiSession(
+            api_url=environment.api_url,
+            account=account.name,
+            user_agent=environment.user_agent,
+            language=self.language,
+            tokens=_AccessTokens(store),
+            traffic=Traffic(requests, writes, Lanes()),
+            clock=clock,
+        )
+        return Connection(session, f"{environment.api_url} {token.login or account.name}")
+
+    def tokens(self, account: Account) -> TokenStore:
+        """The tokens of `account`, one store a run. Raises AccountError or SettingsError."""
+        with self._lock:
+            if account.name not in self._stores:
+                self._stores[account.name] = self._open(account)
+            return self._stores[account.name]
+
+    def token_state(self, account: Account) -> TokenState:
+        """How the tokens of `account` stand, without asking anybody. Raises AccountError or SettingsError."""
+        return self.tokens(account).state()
+
+    def offer_url(self, account: Account) -> str:
+        """The address of an offer of `account`, without its number."""
+        return f"{self.settings.environment(account.environment).auth_url}/oferta/"
+
+    def _open(self, account: Account) -> TokenStore:
+        environment, source = self.settings.environment(account.environment), self.settings.account(account.name)
+        clock = self.world.clock
+        endpoint = TokenEndpoint(
+            auth_url=environment.auth_url,
+            client_id=environment.client_id,
+            secret=environment.read_secret,
+            session=new_http(),
+            clock=clock.now,
+            sleep=clock.sleep,
+        )
+        return open_tokens(
+            account,
+            endpoint,
+            folder=self.workbook.absolute().parent,
+            spool_folder=self.world.data_folder / "tokens",
+            refresh_tokens=self.settings.station.refresh_tokens,
+            token_url=source.token_url.get_secret_value() if source.token_url else None,
+            publish=source.publish,
+            login=account.login,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _AccessTokens:
+    """A TokenStore as a session wants it."""
+
+    store: TokenStore
+
+    def access_token(self) -> str:
+        return self.store.current().access_token
+
+    def replace(self, rejected: str) -> str:
+        return self.store.renew(rejected).access_token

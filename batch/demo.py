@@ -1,0 +1,154 @@
+"""The main job with no account: a simulator, a filled workbook, two linked accounts, a run, its answers.
+
+Besides good rows the workbook holds one of each mistake and of each refusal, so that a new user sees what the
+tool says to them. Nothing that exists is overwritten: a folder that is not empty gets a neighbour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from batch import pipeline
+from batch.accounts.renewal import write_new
+from batch.accounts.spool import Spool
+from batch.messages import Catalogue
+from batch.report import Summary
+from batch.settings import FILE_NAME, load_settings
+from batch.simulator import Simulator, catalogue
+from batch.workbook import schema
+from batch.workbook.template import write_template
+from batch.world import Progress, system_world
+
+ACCOUNTS = ("e-sklep1", "e-sklep2")
+ENVIRONMENT = "simulator"
+
+
+def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> Summary:
+    """Play the whole job in a new folder; what is left there can be opened and looked at."""
+    folder = _free(folder)
+    folder.mkdir(parents=True)
+    workbook = folder / "demo.xlsx"
+    with Simulator() as simulator:
+        settings = _write_settings(folder, simulator.url, words.language)
+        world = system_world(progress)
+        for account in ACCOUNTS:
+            write_new(
+                folder / f"{account}.allegro.token",
+                simulator.issue_tokens(account),
+                environment=ENVIRONMENT,
+                login=account,
+                user_id=account,
+                issued_at=world.clock.now(),
+                spool=Spool(world.data_folder / "tokens"),
+            )
+        write_template(workbook, words.language, rows=_tables(good_rows, words.language))
+        request = pipeline.Request(workbook, load_settings(settings), words)
+        pipeline.fetch_dictionaries(request, world)
+        return replace(pipeline.run(request, world), exit_code=0)  # its failures are what it is there to show
+
+
+def _free(folder: Path) -> Path:
+    """`folder`, or the first of folder-2, folder-3 … that is not there or empty."""
+    candidates = (folder if n == 1 else folder.with_name(f"{folder.name}-{n}") for n in range(1, 1_000_000))
+    free = next(path for path in candidates if not path.exists() or (path.is_dir() and not any(path.iterdir())))
+    if free.exists():
+        free.rmdir()
+    return free
+
+
+def _write_settings(folder: Path, url: str, language: str) -> Path:
+    path = folder / FILE_NAME
+    settings = {
+        "language": language,
+        "environments": {
+            ENVIRONMENT: {
+                "auth_url": url,
+                "api_url": url,
+                "client_id": "demo",
+                "client_secret": "demo",
+                "app_name": "Demo",
+                "info_url": "https://example.com",
+            }
+        },
+        "journal": f"sqlite:///{(folder / 'journal.sqlite').absolute().as_posix()}",
+    }
+    path.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def _tables(good_rows: int, language: str) -> dict[str, list[dict[str, Any]]]:
+    def word(choices: tuple[schema.Choice, ...], code: str) -> str:
+        return next(choice.words[language] for choice in choices if choice.code == code)
+
+    accounts = [{"account": name, "environment": ENVIRONMENT} for name in ACCOUNTS]
+    common = {
+        "handling_time": word(schema.HANDLING_TIMES, "PT24H"),
+        "invoice": word(schema.INVOICES, "VAT"),
+        "country": word(schema.COUNTRIES, "PL"),
+        "province": word(schema.PROVINCES, "WIELKOPOLSKIE"),
+        "city": "Poznań",
+        "post_code": "60-166",
+        "vat_rate": "23%",
+    }
+    defaults = [
+        {"account": "e-sklep1", "shipping_rates": "Kurier i automaty", **common},
+        {"account": "e-sklep1", "profile": "gabaryty", "shipping_rates": "Duże gabaryty", **common},
+        {"account": "e-sklep1", "profile": "bez cennika", **common},
+        {"account": "e-sklep1", "profile": "zły cennik", "shipping_rates": "Paczkomaty 2019", **common},
+        {"account": "e-sklep2", **common},
+    ]
+    return {"Accounts": accounts, "Defaults": defaults, "Products": [*_good(good_rows), *_mistakes(), *_refusals()]}
+
+
+def _good(rows: int) -> Iterator[dict[str, Any]]:
+    for number in range(rows):
+        yield {
+            "account": ACCOUNTS[number % 2],
+            "ean": catalogue.gtin(number),
+            "price": 19.99 + number % 50,
+            "stock": 1 + number % 30,
+            "profile": "gabaryty" if number % 10 == 4 else None,
+        }
+
+
+def _mistakes() -> Iterator[dict[str, Any]]:
+    """One row for each thing the tool refuses by itself."""
+    fresh = iter(range(100_000, 200_000))
+
+    def row(**cells: Any) -> dict[str, Any]:
+        good = {"account": "e-sklep1", "ean": catalogue.gtin(next(fresh)), "price": 49.9, "stock": 5}
+        return good | cells
+
+    yield row(ean="5,90123E+12")
+    yield row(ean="5901234123458")
+    yield row(ean=None)
+    yield row(price="1.234")
+    yield row(price=None)
+    yield row(price=0.5)
+    yield row(stock=2.5)
+    yield row(stock=None)
+    yield row(account="e-sklep3")
+    yield row(profile="wyprzedaż")
+    yield row(profile="bez cennika")
+    yield row(profile="zły cennik")
+    yield row(action="sprzedaj")
+    yield row(ean=catalogue.gtin(0))
+
+
+def _refusals() -> Iterator[dict[str, Any]]:
+    """One row for each answer of Allegro that is not simply a draft."""
+    for gtin in (
+        catalogue.NOT_IN_CATALOGUE,
+        catalogue.AMBIGUOUS,
+        catalogue.MISSING_PARAMETERS,
+        catalogue.LIMIT_REACHED,
+        catalogue.INCOMPLETE,
+        catalogue.SLOW,
+        catalogue.SLOW_REFUSED,
+    ):
+        yield {"account": "e-sklep1", "ean": gtin, "price": 99, "stock": 3}

@@ -1,0 +1,282 @@
+"""Outcomes -> what people read: the cells of `Products`, the rows of `Results`, the summary. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from batch.messages import Catalogue, entries
+from batch.model import Action, CellRef, DictionaryEntry, Outcome
+from batch.validate.cells import text_of
+from batch.workbook import schema
+from batch.workbook.read import Row, TableData
+
+ERRORS_SHOWN = 10
+QUIET = frozenset({"offer_unchanged", "skipped", "account_inactive", "undone"})
+"""Codes that are counted and marked in `Products`, but not listed in `Results`."""
+
+ResultRow = dict[str, Any]
+"""One row of `Results` by column key: text, int, Decimal, aware datetime or None."""
+
+_ACTIONS = {"planned_create": "create", "planned_update": "update", "planned_publish": "publish", "planned_end": "end",
+            "offer_updated": "update", "update_pending": "update", "offer_published": "publish",
+            "offer_ended": "end"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Turns the outcomes of one run into cells."""
+
+    run: str
+    words: Catalogue
+    products: TableData
+    offer_url: Mapping[str, str]  # account -> address of its offers, ending in /
+
+    def result(self, outcome: Outcome, row: Row, time: datetime) -> ResultRow:
+        """The `Results` row of an outcome; `row` is its row of `Products`."""
+        typed = {key: text_of(self.products.value(row, key)) for key in ("account", "ean", "external_id", "action")}
+        offer_id = outcome.offer_id
+        return {
+            "run": self.run,
+            "time": time,
+            "account": typed["account"],
+            "row": outcome.row,
+            "ean": typed["ean"],
+            "external_id": outcome.external_id or typed["external_id"],
+            "action": self._action(outcome, typed["action"]),
+            "status": status_cell(outcome.code, self.words),
+            "code": outcome.code,
+            "message": message(outcome, self.words),
+            "offer_id": offer_id,
+            "link": self.offer_url[outcome.account] + offer_id
+            if offer_id and outcome.account in self.offer_url
+            else None,
+            "old_price": None,
+            "new_price": outcome.new_price.amount if outcome.new_price else None,
+            "old_stock": None,
+            "new_stock": outcome.new_stock,
+            "trace_id": outcome.trace_id,
+        }
+
+    def _action(self, outcome: Outcome, typed: str) -> str:
+        code = _ACTIONS.get(outcome.code) or (outcome.action if outcome.action not in {None, Action.AUTO} else None)
+        if code is None:
+            return typed or self.words.say("action_auto")
+        return next(choice.words[self.words.language] for choice in schema.ACTIONS if choice.code == code)
+
+
+def product_cells(result: ResultRow) -> dict[str, Any]:
+    """The cells of `Products` that answer a row."""
+    cells = {"status": result["status"], "message": result["message"], "updated_at": result["time"]}
+    if result["offer_id"]:
+        cells["offer_id"] = result["offer_id"]
+    return cells
+
+
+def status_of(code: str) -> str:
+    """done, warning, pending, failed, skipped, doubt or planned."""
+    return str(entries()[code]["status"])
+
+
+def status_cell(code: str, words: Catalogue) -> str:
+    """The sign and its word: `✔ gotowe`."""
+    key = f"status_{status_of(code)}"
+    return f"{entries()[key]['sign']} {words.say(key)}"
+
+
+def message(outcome: Outcome, words: Catalogue) -> str:
+    """What happened, where, what to do, and Allegro's own words."""
+    base = {
+        "account": outcome.account,
+        "value": outcome.value,
+        "offer_id": outcome.offer_id,
+        "external_id": outcome.external_id,
+    }
+    if outcome.problems:
+        lines = [
+            _place(problem.cell, problem.value)
+            + str(words.explain(problem.code, **{**base, "value": problem.value, **problem.facts}))
+            for problem in outcome.problems
+        ]
+    else:
+        text = str(words.explain(outcome.code, **{**base, **outcome.facts}))
+        is_trouble = status_of(outcome.code) in {"failed", "doubt"}
+        lines = [(_place(outcome.cell, outcome.value) if is_trouble else "") + text]
+    for text, code in outcome.errors[:ERRORS_SHOWN]:
+        lines.append(words.say("allegro_says", text=text, code=code))
+    if outcome.trace_id and (outcome.errors or status_of(outcome.code) == "failed"):
+        lines.append(f"trace-id: {outcome.trace_id}")
+    return "\n".join(lines)
+
+
+def _place(cell: CellRef | None, value: object) -> str:
+    if cell is None:
+        return ""
+    return f"{cell} „{value}”: " if value not in {None, ""} else f"{cell}: "
+
+
+# --- placing answers into a workbook that may have changed since it was read
+
+
+def row_key(account: str, ean: str, external_id: str) -> tuple[str, str]:
+    """What makes a row of `Products` the same row after sorting or inserting."""
+    return account, external_id or ean
+
+
+def place(results: Iterable[ResultRow], products: TableData) -> dict[int, ResultRow]:
+    """Each result beside its row of `products` as the table is now; results whose row is gone are left out."""
+    by_key: dict[tuple[str, str], list[int]] = {}
+    keys: dict[int, tuple[str, str]] = {}
+    for row in products.rows:
+        account, ean, external_id = (text_of(products.value(row, key)) for key in ("account", "ean", "external_id"))
+        for key in {row_key(account, ean, external_id), row_key(account, ean, "")}:
+            by_key.setdefault(key, []).append(row[0])
+        keys[row[0]] = row_key(account, ean, "")
+    placed: dict[int, ResultRow] = {}
+    for result in results:
+        own = row_key(result["account"], result["ean"], "")
+        if keys.get(result["row"]) == own:
+            placed[result["row"]] = result
+            continue
+        wanted = row_key(result["account"], result["ean"], result["external_id"])
+        candidates = by_key.get(wanted) or by_key.get(own) or []
+        free = [number for number in candidates if number not in placed]
+        if free:
+            placed[free[0]] = result
+    return placed
+
+
+def kept_result_rows(table: TableData, *, keep: int, drop_plans: bool) -> list[int]:
+    """The sheet rows of `Results` that stay: those of the newest `keep` runs."""
+    runs: list[str] = []
+    for row in table.rows:
+        run = text_of(table.value(row, "run"))
+        if run not in runs:
+            runs.append(run)
+    if drop_plans:
+        runs = [run for run in runs if not is_plan(run)]
+    kept = set(runs[-keep:] if keep else [])
+    return [row[0] for row in table.rows if text_of(table.value(row, "run")) in kept]
+
+
+def dictionary_rows(
+    table: TableData, accounts: Sequence[str], entries_of: Mapping[str, Sequence[DictionaryEntry]], words: Catalogue
+) -> list[tuple[int | None, dict[str, Any]]]:
+    """The new body of `Dictionaries`: (sheet row an entry stands in already or None, its cells).
+
+    Sorted by kind, then account, because the dropdowns take a kind's entries as one block. An account that could
+    not be asked keeps its entries; one that is no longer in the workbook loses them.
+    """
+    kinds = {choice.code: choice.words[words.language] for choice in schema.DICTIONARY_KINDS}
+    rows: list[tuple[int, int, int | None, dict[str, Any]]] = []
+    at: dict[tuple[str, str | None, str], int] = {}
+    for row in table.rows:
+        account, kind, name, id_ = (text_of(table.value(row, key)) for key in ("account", "kind", "name", "id"))
+        code = schema.choose(schema.DICTIONARY_KINDS, kind)
+        at[account, code, id_] = row[0]
+        if account in accounts and account not in entries_of and code is not None:
+            cells = {"account": account, "kind": kinds[code], "name": name, "id": id_}
+            rows.append((list(kinds).index(code), accounts.index(account), row[0], cells))
+    for account, entries_here in entries_of.items():
+        for entry in entries_here:
+            cells = {"account": account, "kind": kinds[entry.kind], "name": entry.name, "id": entry.id}
+            place_of = at.get((account, entry.kind, entry.id))
+            rows.append((list(kinds).index(entry.kind), accounts.index(account), place_of, cells))
+    return [(source, cells) for _, _, source, cells in sorted(rows, key=lambda row: row[:2])]
+
+
+def run_name(now: datetime, suffix: str, *, dry_run: bool) -> str:
+    """A name that sorts by time and is easy to type: 20261124-133005-k3f, with `plan-` before a dry run's."""
+    name = f"{now:%Y%m%d-%H%M%S}-{suffix}"
+    return f"plan-{name}" if dry_run else name
+
+
+def is_plan(run: str) -> bool:
+    """Whether a run was a dry run."""
+    return run.startswith("plan-")
+
+
+# --- answers as JSON, for the journal
+
+
+def to_json(results: Sequence[ResultRow]) -> list[dict[str, Any]]:
+    """Results as plain JSON data."""
+    return [{key: _plain(value) for key, value in result.items()} for result in results]
+
+
+def from_json(data: Sequence[Mapping[str, Any]]) -> list[ResultRow]:
+    """The opposite of `to_json`."""
+    return [{key: _typed(key, value) for key, value in result.items()} for result in data]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _typed(key: str, value: Any) -> Any:
+    kind = schema.RESULTS.column(key).kind
+    if value is not None and kind is schema.Kind.MONEY:
+        return Decimal(value)
+    if value is not None and kind is schema.Kind.DATETIME:
+        return datetime.fromisoformat(value)
+    return value
+
+
+# --- summary
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSummary:
+    """One account's part in a run. `state` is `ok` or the code of what stopped it."""
+
+    counts: dict[str, int]
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `run` prints. `notes` are sentences about the run as a whole."""
+
+    run: str
+    started: datetime
+    finished: datetime
+    exit_code: int
+    counts: dict[str, int]
+    accounts: dict[str, AccountSummary]
+    workbook: str
+    report: str | None
+    notes: tuple[str, ...] = ()
+    results: Sequence[ResultRow] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        return {
+            "run": self.run,
+            "started": self.started.isoformat(),
+            "finished": self.finished.isoformat(),
+            "exit_code": self.exit_code,
+            "counts": self.counts,
+            "accounts": {name: {"counts": a.counts, "state": a.state} for name, a in self.accounts.items()},
+            "workbook": self.workbook,
+            "report": self.report,
+        }
+
+
+def count(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """How many rows got each code, in the catalogue's order."""
+    counted = Counter(outcome.code for outcome in outcomes)
+    return {code: counted[code] for code in entries() if code in counted}
+
+
+def exit_code(outcomes: Iterable[Outcome], states: Iterable[str]) -> int:
+    """0 all done, 4 some rows failed, are in doubt or were not sent, 3 (wins over 4) a person must log in."""
+    if any(state in {"login_needed", "forbidden"} for state in states):
+        return 3
+    failed = any(status_of(code) in {"failed", "doubt"} for code in {outcome.code for outcome in outcomes})
+    return 4 if failed or any(state != "ok" for state in states) else 0

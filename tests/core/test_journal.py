@@ -1,0 +1,140 @@
+"""The journal: what was intended is on disk, one attempt has one owner."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from batch.errors import AttemptTaken, JournalError
+from batch.journal import Journal
+from batch.model import Entry, Money, State
+
+SELLER = "https://api.example e-sklep1"
+
+
+def now() -> datetime:
+    return datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal.in_folder(tmp_path, now)
+    yield opened
+    opened.close()
+
+
+def intend(journal: Journal, external_id: str = "A", after: Entry | None = None) -> Entry:
+    return journal.intend(
+        seller=SELLER, external_id=external_id, after=after, run="r", price=Money(Decimal("12.30"), "PLN"), stock=3
+    )
+
+
+def test_intent_is_on_disk_before_it_is_acted_on(journal: Journal, tmp_path: Path) -> None:
+    """Another connection sees the intent as soon as `intend` has returned."""
+    intend(journal)
+    with sqlite3.connect(tmp_path / "journal.sqlite") as other:
+        rows = other.execute("select external_id, state, price, stock from entries").fetchall()
+    other.close()
+    assert rows == [("A", "sending", "12.30", 3)]
+
+
+def test_an_attempt_belongs_to_one_run(journal: Journal, tmp_path: Path) -> None:
+    """Two runs that both saw nothing cannot both intend the same draft."""
+    intend(journal)
+    other = Journal.in_folder(tmp_path, now)
+    with pytest.raises(AttemptTaken):
+        intend(other)
+    other.close()
+
+
+def test_next_attempt_follows_the_one_it_was_decided_on(journal: Journal) -> None:
+    """A second attempt needs the first; a decision based on an older one is refused."""
+    first = replace(intend(journal), state=State.WITHDRAWN)
+    journal.save(first)
+    second = intend(journal, after=first)
+    assert second.attempt == 2
+    with pytest.raises(AttemptTaken):
+        intend(journal, after=first)
+
+
+def test_latest_gives_back_what_was_saved(journal: Journal) -> None:
+    """All fields survive, and only the newest attempt of each external id is given."""
+    done = replace(
+        intend(journal),
+        state=State.DONE,
+        code="draft_incomplete",
+        offer_id="77",
+        operation="op",
+        details={"errors": [["Brak zdjęcia", "X"]]},
+        trace_id="abc",
+    )
+    journal.save(done)
+    intend(journal, "B")
+    found = journal.latest(SELLER, ["A", "B", "C"])
+    assert found["A"] == done
+    assert found["B"].state is State.SENDING
+    assert "C" not in found
+    assert journal.latest("another seller", ["A"]) == {}
+
+
+def test_many_external_ids_are_found(journal: Journal) -> None:
+    """More ids than a statement may have parameters."""
+    intend(journal, "700")
+    assert set(journal.latest(SELLER, [str(n) for n in range(5000)])) == {"700"}
+
+
+def test_reported_is_remembered(journal: Journal) -> None:
+    """What is in the workbook is not owed to it any more."""
+    entry = intend(journal)
+    journal.mark_reported([entry.id])
+    assert journal.latest(SELLER, ["A"])["A"].reported
+
+
+def test_debt_is_kept_until_it_is_settled(journal: Journal) -> None:
+    """Answers wait for their own workbook, in the order of the runs."""
+    journal.owe("/a.xlsx", "run-1", [{"row": 7, "message": "ż"}])
+    journal.owe("/a.xlsx", "run-2", [])
+    journal.owe("/b.xlsx", "run-3", [])
+    owed = journal.owed("/a.xlsx")
+    assert [(run, answers) for _, run, answers in owed] == [("run-1", [{"row": 7, "message": "ż"}]), ("run-2", [])]
+    journal.settle_debt([owed[0][0]])
+    assert [run for _, run, _ in journal.owed("/a.xlsx")] == ["run-2"]
+
+
+def test_threads_share_a_journal(journal: Journal) -> None:
+    """Workers of one account write at the same time and lose nothing."""
+    threads = [
+        threading.Thread(target=lambda n=n: [intend(journal, f"{n}-{i}") for i in range(25)])  # type: ignore[misc]
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(journal.latest(SELLER, [f"{n}-{i}" for n in range(8) for i in range(25)])) == 200
+
+
+def test_a_broken_journal_is_said_so(tmp_path: Path) -> None:
+    """A file that is no database is an error with a code, and stays as it is."""
+    path = tmp_path / "journal.sqlite"
+    path.write_text("this is no database, but long enough to look like one" * 100)
+    with pytest.raises(JournalError) as error:
+        Journal.in_folder(tmp_path, now)
+    assert error.value.code == "journal_unusable"
+    assert path.read_text().startswith("this is no database")
+
+
+def test_a_newer_journal_is_left_alone(journal: Journal, tmp_path: Path) -> None:
+    """A journal written by a later version of the tool is not touched."""
+    with sqlite3.connect(tmp_path / "journal.sqlite") as other:
+        other.execute("update meta set value = '999' where key = 'schema'")
+    other.close()
+    with pytest.raises(JournalError, match="journal_version"):
+        Journal.in_folder(tmp_path, now)

@@ -1,0 +1,122 @@
+"""A seller's desk for tests: a folder with a workbook, `batch.yaml` and token files, linked to a simulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from batch.simulator import Simulator
+from batch.validate.cells import text_of
+from batch.workbook.read import read_workbook
+from batch.workbook.template import write_template
+
+ACCOUNT = "e-sklep1"
+DEFAULTS = [{"account": "e-sklep1", "shipping_rates": "Kurier i automaty"}]
+
+
+@dataclass
+class Shop:
+    """One seller's folder. `run` starts the real program in a process of its own."""
+
+    folder: Path
+    simulator: Simulator
+    accounts: Sequence[str] = ("e-sklep1", "e-sklep2")
+    workbook: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.workbook = self.folder / "Oferty.xlsx"
+        self.write_settings()
+        for account in self.accounts:
+            self.link(account)
+
+    def write_settings(self, **more: Any) -> None:
+        """`batch.yaml` for the simulator; the journal lies in the folder."""
+        url = self.simulator.url
+        environment = {
+            "auth_url": url,
+            "api_url": url,
+            "client_id": "demo",
+            "client_secret": "demo",
+            "app_name": "Demo",
+            "info_url": "https://example.com",
+        }
+        settings = {
+            "language": "pl",
+            "environments": {"simulator": environment},
+            "journal": f"sqlite:///{self.folder / 'journal.sqlite'}",
+            **more,
+        }
+        (self.folder / "batch.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    def link(self, account: str, *, login: str | None = None, expires_in: int | None = None) -> None:
+        """The token file that linking the account leaves behind."""
+        answer = self.simulator.issue_tokens(login or account, expires_in=expires_in)
+        now = datetime.now(UTC)
+        token = {
+            "access_token": answer["access_token"],
+            "refresh_token": answer["refresh_token"],
+            "expires_at": (now + timedelta(seconds=answer["expires_in"])).isoformat(),
+            "refreshed_at": now.isoformat(),
+            "environment": "simulator",
+            "login": login or account,
+            "user_id": "1",
+            "generation": 1,
+        }
+        (self.folder / f"{account}.allegro.token").write_text(json.dumps(token), encoding="utf-8")
+
+    def fill(self, products: Sequence[Mapping[str, Any]], **tables: Sequence[Mapping[str, Any]]) -> None:
+        """Write the workbook anew. `account` of a product is e-sklep1 unless it is given."""
+        self.workbook.unlink(missing_ok=True)
+        rows: dict[str, Any] = {
+            "Accounts": [{"account": name, "environment": "simulator"} for name in self.accounts],
+            "Defaults": DEFAULTS,
+            **tables,
+            "Products": [{"account": ACCOUNT, **product} for product in products],
+        }
+        write_template(self.workbook, "pl", rows=rows)
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of a run on the workbook."""
+        return [sys.executable, "-m", "batch", arguments[0], str(self.workbook), *arguments[1:]]
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a user whose data and state lie in the folder."""
+        return {**os.environ, "XDG_DATA_HOME": str(self.folder / "data"), "XDG_STATE_HOME": str(self.folder / "state")}
+
+    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a command on the workbook, e.g. `run("run", "--only", "drafts")`."""
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=timeout,
+            check=False,
+        )
+
+    def drafts(self, *arguments: str, timeout: float = 120) -> dict[str, Any]:
+        """`run --only drafts --json …`, its summary."""
+        done = self.run("run", "--only", "drafts", "--json", *arguments, timeout=timeout)
+        assert done.stdout, done.stderr
+        summary: dict[str, Any] = json.loads(done.stdout)
+        assert summary["exit_code"] == done.returncode, done.stderr
+        return summary
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """The filled rows of a table: text by column key, and the row number as `_row`."""
+        table = read_workbook(self.workbook, tables=[name]).tables[name]
+        return [{"_row": row[0]} | {key: text_of(table.value(row, key)) for key in table.columns} for row in table.rows]
+
+    def offers(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
+        """What the simulator holds for a seller."""
+        return self.simulator.offers(account)

@@ -35,7 +35,9 @@ WAITS = (0.5, 1, 2, 4, 8)
 TIMEOUT = (5, 10)
 """Seconds to connect and to wait for the next byte; Allegro answers in less than one."""
 
-MAX_BYTES = 100_000
+MAX_BYTES = 50_000
+"""A pair has 4 KB."""
+
 MAX_LIFE = 10 * 365 * 86_400
 
 log = logging.getLogger(__name__)
@@ -98,21 +100,12 @@ class TokenEndpoint:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                answer = _json(self._body(response))
+                answer = _json(body_of(response, self.clock))
         except requests.RequestException as error:
             sent = not _never_left(error)
         else:
             return self._read(response, answer, asked_at)
         raise NoAnswer("token_no_answer", sent=sent, host=self.auth_url)  # out here: without the request as its context
-
-    def _body(self, response: requests.Response) -> bytes:
-        """The body, as far as MAX_BYTES and one more TIMEOUT allow."""
-        body, begun = b"", self.clock()
-        for chunk in response.iter_content(8192):
-            body += chunk
-            if len(body) > MAX_BYTES or self.clock() - begun > timedelta(seconds=TIMEOUT[1]):
-                return b""
-        return body
 
     def _read(self, response: requests.Response, answer: dict[str, Any], asked_at: datetime) -> Grant:
         """What the answer means: a Grant, or the error that `refresh` documents."""
@@ -157,6 +150,16 @@ def parse_grant(answer: Mapping[str, Any], issued_at: datetime) -> Grant | None:
     if not (is_secret(access_token) and is_secret(refresh_token)):
         return None
     return Grant(access_token, refresh_token, issued_at, issued_at + timedelta(seconds=life))
+
+
+def body_of(response: requests.Response, clock: Callable[[], datetime]) -> bytes:
+    """The body; blank when it is longer than MAX_BYTES or takes longer than one more TIMEOUT."""
+    body, begun = bytearray(), clock()
+    for byte in response.iter_content(1):  # byte by byte, or a server that drips would hold us for ever
+        body += byte
+        if len(body) > MAX_BYTES or clock() - begun > timedelta(seconds=TIMEOUT[1]):
+            return b""
+    return bytes(body)
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from urllib.request import url2pathname
 import requests
 
 from batch.accounts.decide import Owner, expired
+from batch.accounts.endpoint import TIMEOUT, body_of
 from batch.accounts.token_file import (
-    MAX_BYTES,
     Token,
     TokenFormatError,
     access_only,
@@ -35,8 +35,6 @@ from batch.errors import AccountError, LoginNeeded, NoAnswer, ServerTrouble
 LOOKS = 6
 LOOK_EVERY = 3
 """Look that often, that many seconds apart: the main station needs a moment to renew and publish."""
-
-TIMEOUT = (5, 10)
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +93,7 @@ def file_of_url(url: str) -> Path | None:
     return Path(url2pathname(f"//{host}{parts.path}" if host else parts.path))
 
 
-def fetch(url: str, session: requests.Session) -> Token:
+def fetch(url: str, session: requests.Session, clock: Callable[[], datetime]) -> Token:
     """The token at the https address `url`; no redirect is followed.
 
     Raises NoAnswer or ServerTrouble token_url_trouble (place, status); AccountError token_url_refused
@@ -104,7 +102,7 @@ def fetch(url: str, session: requests.Session) -> Token:
     place = bare(url)
     try:
         with session.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as response:
-            status, content = response.status_code, _start(response)
+            status, content = response.status_code, body_of(response, clock)
     except requests.RequestException:
         status, content = None, b""
     if status is None:
@@ -154,12 +152,3 @@ def publish(token: Token, path: Path | None) -> None:
         replace_file(path, (json.dumps(fields, indent=2) + "\n").encode("ascii"), mode=mode)
     except OSError as error:
         log.warning("%s: the access token could not be published: %s", path, reason(error))
-
-
-def _start(response: requests.Response) -> bytes:
-    content = b""
-    for chunk in response.iter_content(8192):
-        content += chunk
-        if len(content) > MAX_BYTES:
-            break  # parse_token refuses what is too long
-    return content

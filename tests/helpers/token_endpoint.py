@@ -9,7 +9,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -42,7 +42,7 @@ class AllegroTokens:
         self.access_token = ""
         self.spent: dict[str, float] = {}  # old refresh token -> when it was first used
         self.age = 0.0  # seconds added to the endpoint's clock, to let the grace run out
-        self.seen_user_agents: list[str] = []
+        self.dripped = 0
         self.issue()
 
     def issue(self) -> dict[str, Any]:
@@ -79,6 +79,8 @@ class AllegroTokens:
                 return step, {"error": "trouble", "error_description": form.get("refresh_token", [""])[0]}, step
             if step == "before":
                 return 0, {}, step
+            if isinstance(step, dict) and step.get("refuse"):
+                return 429, {}, step
             basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
             if header != f"Basic {basic}":
                 return 401, {"error": "invalid_client", "error_description": "Bad client credentials"}, step
@@ -92,7 +94,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
-        self.tokens.seen_user_agents.append(self.headers.get("User-Agent", ""))
         status, answer, step = self.tokens.handle(self.headers.get("Authorization", ""), form)
         if step in ("before", "after"):
             self.close_connection = True
@@ -101,13 +102,31 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(extra.get("delay", 0))
         body = extra.get("answer", answer)
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(extra.get("status", status))
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(content)), **extra.get("headers", {})}
+        self.send_response_only(extra.get("status", status))
+        headers = {
+            "Date": self.date_time_string(),
+            "Content-Type": "application/json",
+            "Content-Length": str(len(content)),
+            **extra.get("headers", {}),
+        }
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if step == "half" else content)
+        if "drip" in extra:
+            self._drip(content, extra["drip"])
+        else:
+            self.wfile.write(content[: len(content) // 2] if step == "half" else content)
         self.close_connection = self.close_connection or step == "half"
+
+    def _drip(self, content: bytes, pause: Callable[[], None]) -> None:
+        for at in range(len(content)):
+            try:
+                self.wfile.write(content[at : at + 1])
+                self.wfile.flush()
+            except OSError:
+                return
+            self.tokens.dripped += 1
+            pause()
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         return super().date_time_string((timestamp or time.time()) + self.tokens.clock_offset)
@@ -116,13 +135,19 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that hangs up is part of the tests."""
+
+
 @contextmanager
 def token_endpoint() -> Iterator[AllegroTokens]:
     """The endpoint on a free loopback port until the block ends."""
     tokens = AllegroTokens()
     handler = type("Handler", (_Handler,), {"tokens": tokens})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), handler) as server:
         tokens.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

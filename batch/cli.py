@@ -230,6 +230,7 @@ def _request(workbook: Path, lang: Language | None, config: Path | None, **asked
 
 def _words(lang: Language | None, config: Path | None) -> Catalogue:
     """The texts for a command that needs no settings but takes its language from them where they are named."""
+    _start_log()
     if lang is None and config is not None:
         from batch.settings import load_settings
 

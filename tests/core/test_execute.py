@@ -120,7 +120,7 @@ def test_one_poisoned_row_does_not_stop_its_account(desk: Desk) -> None:
 
 def test_allegro_down_stops_the_account(desk: Desk) -> None:
     """After a few lost answers in a row nothing more is sent; the other rows are not blamed."""
-    allegro, execution = desk.create(lambda *_: TROUBLE, rows=300)
+    _, execution = desk.create(lambda *_: TROUBLE, rows=300)
     counted = codes(execution)
     assert set(counted) == {"server_trouble", "not_sent"}
     assert sum(counted.values()) == 300

@@ -10,7 +10,7 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from batch.messages import catalogue, entries
-from batch.workbook.schema import SETTING_ROWS, TABLES, Choice, Column
+from batch.workbook.schema import DICTIONARY_KINDS, SETTING_ROWS, TABLES, Choice, Column
 from batch.workbook.settings_sheet import default_value
 from batch.workbook.styles import LINE, Styles, fit_height
 
@@ -70,7 +70,8 @@ def _accepted(column: Column, language: str) -> str:
     if column.written:
         return texts.say("help_written")
     if column.dictionary:
-        return texts.say("help_names")
+        from_allegro = column.dictionary in {kind.code for kind in DICTIONARY_KINDS}
+        return texts.say("help_names_or_ids" if from_allegro else "help_names")
     return _listed(column.choices, language)
 
 

@@ -15,14 +15,20 @@ DATE_FORMAT = "yyyy-mm-dd"
 
 
 def add_settings_sheet(workbook: Workbook, styles: Styles, language: str, given: Sequence[Row]) -> None:
-    """Add the sheet with every setting at its default, or at the value that a row of `given` has for its key."""
-    values = {row["key"]: row["value"] for row in given}
+    """Add the sheet with every setting at its default, or at the value that a row of `given` has for its key.
+
+    Raises KeyError for a key that is no setting.
+    """
+    defaults = {each.key: default_value(each, language) for each in SETTING_ROWS}
+    values = defaults | {row["key"]: row["value"] for row in given}
+    if unknown := values.keys() - defaults.keys():
+        raise KeyError(*unknown)
     texts = [{"key": each.key, "name": each.name[language], "help": each.help[language]} for each in SETTING_ROWS]
     sheet = add_table_sheet(workbook, styles, SETTINGS, language, texts)
     value_column, help_column = SETTINGS.column("value"), SETTINGS.column("help")
     index = SETTINGS.columns.index(value_column)
     for number, setting in enumerate(SETTING_ROWS, start=1):
-        value = values.get(setting.key, default_value(setting, language))
+        value = values[setting.key]
         kind = _kind(setting)
         number_format = DATE_FORMAT if isinstance(value, date) else NUMBER_FORMATS[kind]
         style = styles.get(num_format=number_format, valign="top", align="left")

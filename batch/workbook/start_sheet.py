@@ -72,22 +72,21 @@ def add_start_sheet(
 
 
 def _steps(sheet: Worksheet, styles: Styles, texts: Catalogue, *, line: int) -> int:
+    """Number, title and explanation of each step; returns the line after them."""
     sheet.write_string(line, NUMBER, texts.say("start_steps"), styles.section())
-    for number in range(1, 5):
+    digit = styles.get(bold=True, font_color=INK, valign="vcenter", align="center")
+    for number in range(1, STEPS + 1):
+        at = line + number
         step = texts.explain(f"start_step_{number}")
-        sheet.set_row(line + number, 32)
-        sheet.write_number(
-            line + number, NUMBER, number, styles.get(bold=True, font_color=INK, valign="vcenter", align="center")
-        )
-        sheet.write_string(line + number, NAME, step.title, styles.get(bold=True, valign="vcenter"))
-        sheet.merge_range(
-            line + number, FIGURE, line + number, LAST, step.message, styles.get(valign="vcenter", text_wrap=True)
-        )
-    return line + 5
+        sheet.set_row(at, 32)
+        sheet.write_number(at, NUMBER, number, digit)
+        sheet.write_string(at, NAME, step.title, styles.get(bold=True, valign="vcenter"))
+        sheet.merge_range(at, FIGURE, at, LAST, step.message, styles.get(valign="vcenter", text_wrap=True))
+    return line + STEPS + 1
 
 
 def _buttons(sheet: Worksheet, styles: Styles, texts: Catalogue, *, line: int, macros: bool) -> int:
-    """Buttons, or in a workbook without macros the commands, each with what it does."""
+    """Buttons, or in a workbook without macros the commands, each with what it does; returns the line after them."""
     sheet.write_string(line, NUMBER, texts.say("start_buttons" if macros else "start_commands"), styles.section())
     if not macros:
         line += 1
@@ -137,19 +136,11 @@ def _newest_run(sheet: Worksheet, styles: Styles, language: str, results: Sequen
     none_yet = catalogue(language).say("start_no_run")
     times = [(local_time(at), row["run"]) for row in results if isinstance(at := row.get("time"), datetime)]
     moment, name = max(times, default=(None, none_yet))
-    sheet.write_formula(
-        *(line, NAME, f'=IF(COUNT({time})=0,"{none_yet}",INDEX({run},MATCH(MAX({time}),{time},0)))'),
-        *(styles.get(bold=True), name),
-    )
-    sheet.write_formula(
-        *(
-            line,
-            FIGURE,
-            f'=IF(COUNT({time})=0,"",MAX({time}))',
-            styles.get(num_format=NUMBER_FORMATS[Kind.DATETIME], align="left"),
-        ),
-        (moment - EXCEL_EPOCH) / timedelta(days=1) if moment else "",
-    )
+    newest = f'=IF(COUNT({time})=0,"{none_yet}",INDEX({run},MATCH(MAX({time}),{time},0)))'
+    sheet.write_formula(line, NAME, newest, styles.get(bold=True), name)
+    since_epoch = (moment - EXCEL_EPOCH) / timedelta(days=1) if moment else ""
+    style = styles.get(num_format=NUMBER_FORMATS[Kind.DATETIME], align="left")
+    sheet.write_formula(line, FIGURE, f'=IF(COUNT({time})=0,"",MAX({time}))', style, since_epoch)
     return [row for row in results if row.get("run") == name]
 
 

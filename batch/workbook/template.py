@@ -33,18 +33,18 @@ def write_template(
     keys. `Products` gets at least `product_capacity` body rows: one is enough for Excel, which grows a table
     as one types beneath it; other programs do not.
     Raises WorkbookError `workbook_suffix`, `workbook_exists`, `workbook_not_created`; a file that is there
-    is never touched.
+    is never touched. Raises KeyError for a table, column or setting that the schema does not have.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise WorkbookError("workbook_suffix", path=str(path))
-    if path.exists():
-        raise WorkbookError("workbook_exists", path=str(path))
-    content = _build(language, rows or {}, product_capacity, macros=path.suffix.lower() == ".xlsm")
-    _create(path, content)
+    _create(path, _build(language, rows or {}, product_capacity, macros=suffix == ".xlsm"))
 
 
 def _build(language: str, rows: Mapping[str, Sequence[Row]], product_capacity: int, *, macros: bool) -> bytes:
     """The bytes of the workbook."""
+    if unknown := rows.keys() - {table.name for table in schema.TABLES}:
+        raise KeyError(*unknown)
     content = io.BytesIO()
     with Workbook(content, {"in_memory": True}) as workbook:
         styles = Styles(workbook)
@@ -86,12 +86,13 @@ def _names_of_kind(kind: Choice, language: str) -> str:
 def _create(path: Path, content: bytes) -> None:
     """Write a file that must not exist yet; whoever else creates it first keeps theirs."""
     try:
-        with path.open("xb") as file:
-            try:
+        file = path.open("xb")
+        try:
+            with file:
                 file.write(content)
-            except OSError:
-                path.unlink()  # ours, and incomplete
-                raise
+        except BaseException:
+            path.unlink()  # ours, and incomplete
+            raise
     except FileExistsError:
         raise WorkbookError("workbook_exists", path=str(path)) from None
     except OSError as error:

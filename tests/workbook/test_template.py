@@ -323,10 +323,15 @@ def test_given_settings_replace_the_defaults(new):
     assert values["max_price_change"].value == 30
 
 
-def test_a_value_for_no_column_is_an_error(tmp_path):
+@pytest.mark.parametrize(
+    "rows",
+    [{"Products": [{"prise": 1}]}, {"Product": [{"price": 1}]}, {"Settings": [{"key": "keep_run", "value": 1}]}],
+    ids=["column", "table", "setting"],
+)
+def test_a_value_that_has_no_place_is_an_error(tmp_path, rows):
     """A misspelt key in a sample is found at once, and leaves no file behind."""
     with pytest.raises(KeyError):
-        write_template(tmp_path / "book.xlsx", "pl", rows={"Products": [{"prise": 1}]})
+        write_template(tmp_path / "book.xlsx", "pl", rows=rows)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -371,6 +376,10 @@ def test_help_names_everything(new, language):
     for name, (sheet, headings) in contract(language).items():
         for heading in headings[1:] if name == "Settings" else headings:
             assert columns[sheet, heading]
+    accepted = {line[1]: line[3] for line in lines if line[0] == contract(language)["Defaults"][0]}
+    shipping_rates, account = contract(language)["Defaults"][1][2], contract(language)["Defaults"][1][1]
+    assert accepted[shipping_rates] == {"pl": "nazwa z listy lub ID", "en": "a name from the list or an id"}[language]
+    assert accepted[account] == {"pl": "nazwa z listy", "en": "a name from the list"}[language]
     assert {each.name[language] for each in schema.SETTING_ROWS} <= {line[0] for line in lines}
     codes = {line[1]: line for line in lines}
     for code, entry in entries().items():

@@ -8,7 +8,7 @@ The first fault that matches a call applies to it; random ones are random in the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -39,8 +39,17 @@ class Trouble(StrEnum):
     WRONG_LOCATION = "wrong_location"  # 202 with a Location that only its last segment is right of (#5712)
 
 
-OUTCOMES = frozenset(list(Trouble)[list(Trouble).index(Trouble.OFFER_INCOMPLETE) :])
-"""Troubles of what becomes of an offer; the others are troubles of one call."""
+OUTCOMES = frozenset(
+    {
+        Trouble.OFFER_INCOMPLETE,
+        Trouble.OFFER_SLOW,
+        Trouble.OFFER_SLOW_REFUSED,
+        Trouble.OFFER_NEVER_ENDS,
+        Trouble.OPERATION_VANISHES,
+        Trouble.WRONG_LOCATION,
+    }
+)
+"""Troubles of what becomes of a new offer; they pass all other calls by."""
 
 
 @dataclass
@@ -49,11 +58,11 @@ class Fault:
 
     trouble: Trouble
     method: str = ""
-    """"" is every method."""
+    """Blank is every method."""
     path: str = ".*"
     """A regular expression for the whole path."""
     seller: str = ""
-    """A login; "" is every seller."""
+    """A login; blank is every seller."""
     skip: int = 0
     """So many matching calls pass first."""
     count: int | None = 1
@@ -62,29 +71,31 @@ class Fault:
     seconds: float = 0.0
     status: int = 503
     retry_after: str = ""
+    """Seconds or a date, as in the header; blank sends no such header."""
     location: str = ""
     size: int = 50_000_000
     hits: int = 0
+    """How many calls went wrong so far."""
 
 
 class FaultScript:
     """The faults that wait for their calls."""
 
-    def __init__(self, seed: int, used: Callable[[], Any]) -> None:
+    def __init__(self, seed: int, lock: AbstractContextManager[Any]) -> None:
         self._random = Random(seed)
-        self._lock = used
+        self._lock = lock
         self.waiting: list[Fault] = []
 
     def add(self, trouble: str, **details: Any) -> Fault:
         """Let matching calls go wrong; see `Fault` for the details. Returns the fault, whose `hits` count."""
         fault = Fault(Trouble(trouble), **details)
-        with self._lock():
+        with self._lock:
             self.waiting.append(fault)
         return fault
 
     def clear(self) -> None:
         """No more trouble."""
-        with self._lock():
+        with self._lock:
             self.waiting.clear()
 
     def pick(self, method: str, path: str, seller: str) -> Fault | None:
@@ -97,6 +108,8 @@ class FaultScript:
 
     def _strikes(self, fault: Fault, method: str, path: str, seller: str) -> bool:
         if fault.method not in {"", method} or fault.seller not in {"", seller} or fault.count == fault.hits:
+            return False
+        if fault.trouble in OUTCOMES and (method, path) != ("POST", "/sale/product-offers"):
             return False
         if not re.fullmatch(fault.path, path):
             return False

@@ -140,7 +140,7 @@ class World:
         self.lifetimes = Lifetimes()
         self.settings = settings
         self.lock = threading.RLock()
-        self.faults = FaultScript(seed, lambda: self.lock)
+        self.faults = FaultScript(seed, self.lock)
         self.reset()
 
     def reset(self) -> None:
@@ -155,7 +155,8 @@ class World:
         self.operations: dict[str, Operation] = {}
         self.published_by_accident = 0
         self._next_offer = FIRST_OFFER_ID
-        for login, shipping_rates in DEMO_SELLERS.items():
+        for login, names in DEMO_SELLERS.items():
+            shipping_rates = [*names, self._fulfillment_rates(login)]
             self.add_seller(login, dictionaries={Kind.SHIPPING_RATES: shipping_rates})
 
     def new_id(self, *names: object) -> str:
@@ -244,18 +245,17 @@ class World:
         return operation
 
     def _usual_dictionaries(self, login: str) -> dict[str, Iterable[str | Entry]]:
-        fulfillment = self.new_id(login, "fulfillment")
+        returns = Entry(self.new_id(login, "fulfillment returns"), "Zwroty One Fulfillment", is_fulfillment=True)
         return {
-            Kind.SHIPPING_RATES: [
-                "Cennik podstawowy",
-                Entry(fulfillment, "One Fulfillment by Allegro", is_fulfillment=True, managed_by_allegro=True),
-            ],
-            Kind.RETURN_POLICIES: [
-                "Zwroty 14 dni",
-                Entry(fulfillment, "Zwroty One Fulfillment", is_fulfillment=True),
-            ],
+            Kind.SHIPPING_RATES: ["Cennik podstawowy", self._fulfillment_rates(login)],
+            Kind.RETURN_POLICIES: ["Zwroty 14 dni", returns],
             Kind.IMPLIED_WARRANTIES: ["Reklamacje"],
             Kind.WARRANTIES: ["Gwarancja 24 miesiące"],
             Kind.RESPONSIBLE_PRODUCERS: ["Brava sp. z o.o.", "Modrzew S.A."],
             Kind.RESPONSIBLE_PERSONS: ["Importer sp. z o.o."],
         }
+
+    def _fulfillment_rates(self, login: str) -> Entry:
+        """A price list that every seller has and that no offer of his own may use."""
+        name = "One Fulfillment by Allegro"
+        return Entry(self.new_id(login, name), name, is_fulfillment=True, managed_by_allegro=True)

@@ -139,8 +139,9 @@ def test_operations_that_vanish_or_never_end(simulator: Simulator) -> None:
 
 def test_a_wrong_location_still_ends_in_the_operation_id(simulator: Simulator) -> None:
     """Port and path are wrong, the last segment is right (#5712)."""
-    simulator.faults.add(Trouble.WRONG_LOCATION, method="POST")
+    simulator.faults.add(Trouble.WRONG_LOCATION)
     with Caller(simulator) as caller:
+        caller.get("/me")
         accepted = caller.create(products.gtin(1))
         location = accepted.headers["Location"]
         assert not location.startswith(f"{simulator.url}/sale/product-offers/{accepted.json()['id']}")

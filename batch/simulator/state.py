@@ -156,7 +156,7 @@ class World:
         self.published_by_accident = 0
         self._next_offer = FIRST_OFFER_ID
         for login, names in DEMO_SELLERS.items():
-            shipping_rates = [*names, self._fulfillment_rates(login)]
+            shipping_rates: list[str | Entry] = [*names, self._fulfillment_rates(login)]
             self.add_seller(login, dictionaries={Kind.SHIPPING_RATES: shipping_rates})
 
     def new_id(self, *names: object) -> str:

@@ -9,7 +9,8 @@ itself, and it is stricter than Allegro wherever strictness shows a mistake of o
     tokens.py        codes, token pairs, devices: rules without HTTP
     limits.py        how many calls are let through
     faults.py        scripted trouble
-    state.py         the world: sellers, dictionaries, offers, operations, settings
+    settings.py      knobs: latency, lag of the list, how operations go on
+    state.py         the world: sellers, dictionaries, offers, operations
     forms.py         forms that parts of a JSON body can have
     checks.py        what the body of an offer may hold
     defaults.py      what Allegro adds to a new offer
@@ -31,7 +32,8 @@ A new part of the API is a new file with `ROUTES`, named in `server.API`.
 from batch.simulator.clock import Clock
 from batch.simulator.faults import Trouble
 from batch.simulator.limits import Limits
+from batch.simulator.settings import Settings
 from batch.simulator.simulator import Simulator, serve_forever
-from batch.simulator.state import Entry, Kind, Settings
+from batch.simulator.state import Entry, Kind
 
 __all__ = ["Clock", "Entry", "Kind", "Limits", "Settings", "Simulator", "Trouble", "serve_forever"]

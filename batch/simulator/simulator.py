@@ -23,7 +23,8 @@ from batch.simulator.limits import Limits
 from batch.simulator.log import Exchange, Log
 from batch.simulator.oauth import describe
 from batch.simulator.server import Server
-from batch.simulator.state import Application, Entry, Seller, Settings, World
+from batch.simulator.settings import Settings
+from batch.simulator.state import Application, Entry, Seller, World
 from batch.simulator.tokens import Lifetimes
 from batch.simulator.views import render
 from batch.simulator.wire import Json

@@ -18,6 +18,7 @@ from batch.simulator.catalogue import Catalogue, Product
 from batch.simulator.clock import Clock
 from batch.simulator.faults import FaultScript
 from batch.simulator.limits import Limits, Meter
+from batch.simulator.settings import Settings
 from batch.simulator.tokens import Lifetimes, Tokens
 from batch.simulator.wire import Json
 
@@ -106,28 +107,6 @@ class Application:
     client_secret: str
     name: str
     redirect_uris: tuple[str, ...] = ("http://localhost",)
-
-
-@dataclass
-class Settings:
-    """Knobs that may be turned while the simulator runs."""
-
-    latency: float = 0.0
-    """Real seconds before each answer."""
-    index_lag: float = 0.0
-    """Simulated seconds until a new offer is in the list."""
-    operation_polls: int = 2
-    """So many polls answer 202 before an operation ends."""
-    operation_seconds: float = 0.0
-    """An operation takes at least so long (simulated)."""
-    retry_after: int = 1
-    """Seconds in the header of a 202."""
-    pending_visible: bool = True
-    """Whether an offer can be seen while its first operation runs."""
-    offers_per_product: int = 5
-    max_drafts: int = 20_000
-    auto_consent: str = ""
-    """The login that has consented before, so that `authorize` redirects at once."""
 
 
 class World:

@@ -49,6 +49,7 @@ class Call:
         """The body as a JSON object. Refuses anything else with 400."""
         try:
             body = json.loads(self.text)
+            json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except ValueError as error:
             raise Refused(400, problem("JsonParseException", f"The body is not JSON: {error}")) from None
         if not isinstance(body, dict):

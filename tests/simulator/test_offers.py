@@ -203,7 +203,7 @@ def test_safety_information_cannot_be_declared_absent(unchecked_simulator: Simul
 def test_a_body_that_is_no_json_is_400(unchecked_simulator: Simulator) -> None:
     """400, with Allegro's error shape."""
     with Caller(unchecked_simulator) as caller:
-        for text in ("", "{", "[]"):
+        for text in ("", "{", "[]", '{"name": "\\ud83d"}'):
             answer = caller.session.post(unchecked_simulator.url + "/sale/product-offers", data=text, timeout=10)
             assert answer.status_code == 400
             assert codes(answer)

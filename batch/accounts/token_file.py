@@ -51,7 +51,7 @@ class Token:
     login: str | None = None
     user_id: str | None = None
     generation: int = 0
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
 
 class TokenFormatError(Exception):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -17,17 +16,6 @@ from batch.errors import AccountError, ApiError, Forbidden, NoAnswer, ServerTrou
 from batch.messages import LANGUAGES, catalogue
 from tests.helpers.accounts import Clock, Station
 from tests.helpers.token_endpoint import CLIENT_ID, AllegroTokens, token_endpoint
-
-
-@pytest.fixture
-def allegro() -> Iterator[AllegroTokens]:
-    with token_endpoint() as running:
-        yield running
-
-
-@pytest.fixture
-def pc(allegro: AllegroTokens, tmp_path: Path) -> Station:
-    return Station(allegro, tmp_path)
 
 
 def test_a_pair_comes_back_with_its_times_by_allegros_clock(pc: Station, allegro: AllegroTokens) -> None:

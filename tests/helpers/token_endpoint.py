@@ -100,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         extra: dict[str, Any] = step if isinstance(step, dict) else {}
         time.sleep(extra.get("delay", 0))
+        extra.get("before_answer", lambda: None)()
         body = extra.get("answer", answer)
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response_only(extra.get("status", status))

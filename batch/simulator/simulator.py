@@ -13,6 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 from batch.simulator.catalogue import Product
@@ -160,13 +161,10 @@ class Simulator:
 
 def serve_forever(port: int = 0, seed: int = 0, announce: Callable[[str], None] = lambda _url: None) -> None:
     """Serve until Ctrl+C; `announce` is told the address first. Raises OSError when the port is taken."""
-    with Simulator(port=port, seed=seed) as simulator:
+    with Simulator(port=port, seed=seed) as simulator, suppress(KeyboardInterrupt):
         announce(simulator.url)
-        try:
-            while True:
-                time.sleep(60)  # on Windows, Ctrl+C ends a sleep but not a wait for an event
-        except KeyboardInterrupt:
-            return
+        while True:
+            time.sleep(60)  # on Windows, Ctrl+C ends a sleep but not a wait for an event
 
 
 def _listen(port: int) -> list[socket.socket]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import date
 
@@ -34,8 +35,8 @@ def add_settings_sheet(workbook: Workbook, styles: Styles, language: str, given:
         style = styles.get(num_format=number_format, valign="top", align="left")
         sheet.write_blank(number, index, None, style)
         write_cell(sheet, number, index, value, kind=kind, style=style)
-        if setting.choices:
-            add_validation(sheet, index, value_column, language, choices=setting.choices, row=number)
+        cell = dataclasses.replace(value_column, choices=setting.choices, help=setting.help)
+        add_validation(sheet, index, cell, language, row=number)
         fit_height(sheet, number, [(setting.help[language], help_column.width)])
 
 

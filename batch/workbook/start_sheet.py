@@ -59,7 +59,7 @@ def add_start_sheet(
     sheet.set_landscape()
     sheet.set_paper(9)  # A4
     sheet.fit_to_pages(1, 1)
-    for column, width in ((0, 2), (NUMBER, 4), (NAME, 34), (FIGURE, 17), (PRODUCTS_FIGURE, 17)):
+    for column, width in ((0, 2), (NUMBER, 4), (NAME, 40), (FIGURE, 17), (PRODUCTS_FIGURE, 17)):
         sheet.set_column(column, column, width)
     sheet.set_row(0, 30)
     sheet.write_string(0, NUMBER, texts.say("start_title"), styles.title())

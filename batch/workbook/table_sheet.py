@@ -19,7 +19,7 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from batch.messages import catalogue, entries
-from batch.workbook.schema import Choice, Column, Kind, Table
+from batch.workbook.schema import SETTINGS, Column, Kind, Table
 from batch.workbook.styles import GREY_INK, INK, STATUS_COLOURS, Styles
 
 Row = Mapping[str, object]
@@ -49,7 +49,7 @@ def add_table_sheet(
     for index, (column, style) in enumerate(zip(table.columns, styled, strict=True)):
         width = max(column.width, len(column.heading[language]) + FILTER_BUTTON)
         sheet.set_column(index, index, width, style, {"hidden": column.hidden})
-        if not column.written and not column.hidden:
+        if not column.written and table is not SETTINGS:  # each setting has a rule of its own; two must not overlap
             add_validation(sheet, index, column, language)
         if column.key == "status":
             _colour_statuses(sheet, styles, index)
@@ -79,21 +79,12 @@ def write_cell(sheet: Worksheet, row: int, column: int, value: object, *, kind: 
         sheet.write_string(row, column, str(value), style)
 
 
-def add_validation(
-    sheet: Worksheet,
-    index: int,
-    column: Column,
-    language: str,
-    *,
-    choices: tuple[Choice, ...] = (),
-    row: int | None = None,
-) -> None:
+def add_validation(sheet: Worksheet, index: int, column: Column, language: str, *, row: int | None = None) -> None:
     """Give a column (or only its cell in `row`) its hint and its dropdown, or the check of a number's sign."""
     first, last = (1, LAST_ROW) if row is None else (row, row)
     rule: dict[str, Any] = {"validate": "any"}
-    choices = choices or column.choices
-    if choices:
-        rule = {"validate": "list", "source": [choice.words[language] for choice in choices]}
+    if column.choices:
+        rule = {"validate": "list", "source": [choice.words[language] for choice in column.choices]}
     elif column.dictionary:
         rule = {"validate": "list", "source": f"={list_name(column.dictionary)}"}
     elif column.kind is Kind.MONEY:
@@ -101,20 +92,14 @@ def add_validation(
     elif column.kind is Kind.INTEGER:
         rule = {"validate": "integer", "criteria": ">=", "value": 0}
     texts = catalogue(language)
-    sheet.data_validation(
-        first,
-        index,
-        last,
-        index,
-        rule
-        | {
-            "input_title": column.heading[language],
-            "input_message": column.help[language],
-            "error_type": "information" if column.dictionary else "warning",
-            "error_title": column.heading[language],
-            "error_message": texts.say("template_not_in_list" if column.dictionary else "template_unusual_value"),
-        },
-    )
+    rule |= {
+        "input_title": column.heading[language],
+        "input_message": column.help[language],
+        "error_type": "information" if column.dictionary else "warning",
+        "error_title": column.heading[language],
+        "error_message": texts.say("template_not_in_list" if column.dictionary else "template_unusual_value"),
+    }
+    sheet.data_validation(first, index, last, index, rule)
 
 
 def list_name(dictionary: str) -> str:

@@ -285,11 +285,14 @@ def test_settings_are_filled_with_the_defaults(new, language):
     assert book[contract(language)["Settings"][0]].column_dimensions["A"].hidden
 
 
-def test_settings_with_choices_offer_them(new):
-    """Yes or no, whose note, which VAT mode: chosen from a list in their own cells."""
-    rules = new("pl")["Ustawienia"].data_validations.dataValidation
-    found = {str(rule.sqref): rule.formula1 for rule in rules if rule.type == "list"}
-    assert found == {"C2": '"tak,nie"', "C5": '"sprzedawcy,kupującego"', "C6": '"Fixed,Highest,Lowest,Last"'}
+def test_settings_have_hints_and_choices(new):
+    """Each value has the setting's help as its hint, and a list where there is a choice; no two rules overlap."""
+    book = new("pl")
+    rules = {str(rule.sqref): rule for rule in book["Ustawienia"].data_validations.dataValidation}
+    helps = {row["Wartość"].coordinate: row["Opis"].value for row in cells_of(book, "Settings")}
+    assert {place: rule.prompt for place, rule in rules.items()} == helps
+    lists = {place: rule.formula1 for place, rule in rules.items() if rule.type == "list"}
+    assert lists == {"C2": '"tak,nie"', "C5": '"sprzedawcy,kupującego"', "C6": '"Fixed,Highest,Lowest,Last"'}
 
 
 def test_given_rows_are_typed(new):

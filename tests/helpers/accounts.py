@@ -42,6 +42,8 @@ class Station:
     clock: Clock = field(default_factory=Clock)
     secret: str = CLIENT_SECRET
     session: requests.Session = field(default_factory=requests.Session)
+    own: Path | None = None
+    """Its own folder; without one the spool lies in `folder` under the station's name."""
 
     @property
     def path(self) -> Path:
@@ -49,7 +51,7 @@ class Station:
 
     @property
     def spool(self) -> Path:
-        return self.folder / f"spool-{self.name}"
+        return self.own or self.folder / f"spool-{self.name}"
 
     def endpoint(self) -> TokenEndpoint:
         return TokenEndpoint(

@@ -100,7 +100,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         extra: dict[str, Any] = step if isinstance(step, dict) else {}
         time.sleep(extra.get("delay", 0))
+        while "wait" in extra and not extra["wait"]:
+            time.sleep(0.01)
         extra.get("before_answer", lambda: None)()
+        time.sleep(extra.get("delay_after", 0))
         body = extra.get("answer", answer)
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response_only(extra.get("status", status))

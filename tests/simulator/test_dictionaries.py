@@ -32,14 +32,15 @@ def test_each_dictionary_lists_its_entries(simulator: Simulator, kind: Kind) -> 
 
 def test_entries_of_one_fulfillment_say_so(simulator: Simulator) -> None:
     """Price lists by their features, return policies by a field of their own."""
-    with Caller(simulator, "e-sklep1") as caller:
-        policies = caller.get(PATHS[Kind.RETURN_POLICIES][0]).json()["returnPolicies"]
-        assert [policy["isFulfillment"] for policy in policies] == [False, True]
     simulator.add_seller("shop")
+    for login in "e-sklep2", "shop":
+        with Caller(simulator, login) as caller:
+            policies = caller.get("/after-sales-service-conditions/return-policies").json()["returnPolicies"]
+            assert [policy["isFulfillment"] for policy in policies] == [False, True]
+            rates = caller.get("/sale/shipping-rates").json()["shippingRates"]
+            assert [rate["features"]["isFulfillment"] for rate in rates] == [False, True]
+            assert [rate["features"]["managedByAllegro"] for rate in rates] == [False, True]
     with Caller(simulator, "shop") as caller:
-        rates = caller.get("/sale/shipping-rates").json()["shippingRates"]
-        assert [rate["features"]["isFulfillment"] for rate in rates] == [False, True]
-        assert [rate["features"]["managedByAllegro"] for rate in rates] == [False, True]
         assert caller.get("/sale/shipping-rates", params={"marketplace": "allegro-cz"}).json() == {"shippingRates": []}
 
 

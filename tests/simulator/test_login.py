@@ -234,8 +234,9 @@ class Device:
 
 
 def test_a_device_waits_for_consent_and_gets_one_pair(simulator: Simulator) -> None:
-    """authorization_pending, then tokens, then "Invalid device code"."""
+    """authorization_pending, then tokens, then "Invalid device code"; numbers may come as text."""
     device = Device(simulator)
+    assert (device.codes["expires_in"], device.codes["interval"]) == ("3600", 5)
     page = requests.get(device.codes["verification_uri_complete"], timeout=10)
     assert device.codes["user_code"] in page.text
     assert device.poll() == (400, "authorization_pending")

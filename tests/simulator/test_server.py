@@ -202,6 +202,21 @@ def test_a_taken_port_is_an_error(simulator: Simulator) -> None:
         Simulator(port=simulator.port).start()
 
 
+def test_a_port_that_is_taken_on_ipv6_only_is_an_error() -> None:
+    """Else `localhost` might lead to a stranger; the IPv4 half is given back."""
+    with socket.socket(socket.AF_INET6) as stranger:
+        try:
+            stranger.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this system has no IPv6 loopback")
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            Simulator(port=port).start()
+        with socket.socket(socket.AF_INET) as free:
+            free.bind(("127.0.0.1", port))
+
+
 def test_time_can_run_faster() -> None:
     """An hour of limits passes in a moment."""
     with Simulator(clock=Clock(speed=100_000)) as simulator, Caller(simulator) as caller:

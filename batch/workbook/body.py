@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batch.workbook.area import letters
+from batch.workbook.area import Area, reference
 from batch.workbook.edit import SheetEdit, made
+from batch.workbook.formulas import Formula, formula_xml
 from batch.workbook.places import Place
-from batch.workbook.sheet import CellXml
+from batch.workbook.sheet import CellXml, RowXml, without
 from batch.workbook.values import CellOut
 
 
@@ -26,31 +27,32 @@ class BodyRow:
 
 def set_cells(edit: SheetEdit, place: Place, rows: Mapping[int, Mapping[str, CellOut]]) -> None:
     """Write single cells of our own columns; KeyError for a column that is not ours."""
-    styles = {column: cell.style for column, cell in edit.row(place.first).cells.items()}
+    own = place.own()
+    styles = {column: cell.style for column, cell in _pattern(edit, place).items()}
     for at, values in rows.items():
-        for key, value in values.items():
-            column = place.own[key]
-            edit.put(at, column, value, styles.get(column))
+        edit.put(at, {own[key]: value for key, value in values.items()}, styles)
+        edit.close(at)
 
 
 def set_body(edit: SheetEdit, place: Place, rows: Sequence[BodyRow]) -> int:
     """Give a growing table a new body and return its last row; a table without rows keeps one blank row."""
     rows = rows or [BodyRow(None)]
     last = place.first + len(rows) - 1
-    if any(row.source != at for at, row in enumerate(rows, place.first)) or last < place.last:
+    numbered = list(enumerate(rows, place.first))
+    moving = {row.source for at, row in numbered if row.source is not None and row.source != at}
+    if moving:
         edit.write_out_shared(place.body)
-    pattern = dict(edit.row(place.first).cells)
-    moving = {row.source for at, row in enumerate(rows, place.first) if row.source not in (None, at)}
-    sources = {at: (dict(edit.row(at).attributes), dict(edit.row(at).cells)) for at in moving if at is not None}
-    for at, row in enumerate(rows, place.first):
+    own, pattern = place.own(), _pattern(edit, place)
+    styles = {column: cell.style for column, cell in pattern.items()}
+    sources = {at: RowXml(at, edit.row(at).tag, dict(edit.row(at).cells)) for at in moving}
+    for at, row in numbered:
         if row.source is None:
             _new_row(edit, place, at, row.values, pattern)
         else:
             if row.source != at:
-                _move_row(edit, place, row.source, at, *sources[row.source])
-            for key, value in row.values.items():
-                style = pattern[place.own[key]].style if place.own[key] in pattern else None
-                edit.put(at, place.own[key], value, style)
+                _move_row(edit, place, at, sources[row.source])
+            edit.put(at, {own[key]: value for key, value in row.values.items()}, styles)
+        edit.close(at)
     for at in range(last + 1, place.last + 1):
         _clear_row(edit, place, at)
     if last != place.last:
@@ -58,55 +60,58 @@ def set_body(edit: SheetEdit, place: Place, rows: Sequence[BodyRow]) -> int:
     return last
 
 
+def _pattern(edit: SheetEdit, place: Place) -> dict[int, CellXml]:
+    """The cells of the first row, whose look new ones take."""
+    return {column: edit.xml.cell(raw) for column, raw in edit.row(place.first).cells.items()}
+
+
 def _new_row(
     edit: SheetEdit, place: Place, at: int, values: Mapping[str, CellOut], pattern: Mapping[int, CellXml]
 ) -> None:
+    """A row of ours; what the user's own columns calculate, they calculate here too."""
     beyond = at > place.last
-    keys = {column: key for key, column in place.columns.items()}
-    for column in range(place.area.left, place.area.right + 1):
-        style = pattern[column].style if column in pattern else None
-        old = edit.row(at).cells.get(column)
-        if beyond and old is not None:  # blank, or growing would have been refused; its look belonged to no table
-            edit.place(at, column, None)
-        if column in keys:
-            edit.put(at, column, values.get(keys[column]), style)
-        elif column in place.formulas:
+    if beyond:  # blank, or growing would have been refused; its look belonged to no table
+        for column in place.columns_between():
+            if column in edit.row(at).cells:
+                edit.place(at, column, None)
+    styles = {column: cell.style for column, cell in pattern.items()}
+    edit.put(at, {column: values.get(key) for key, column in place.columns.items()}, styles)
+    for column in place.columns_between():
+        cell = edit.cell(at, column)
+        if column in place.formulas and column not in place.columns.values():
             _calculate(edit, place, at, column, pattern.get(column))
-        elif beyond or (old is not None and old.inside):
-            edit.place(at, column, made(None, style, b""))
+        elif (beyond and cell is None) or (column not in place.columns.values() and cell and cell.inside):
+            edit.place(at, column, made(None, styles.get(column), b""))
     if edit.is_changed(at) and not beyond:
-        for name in (b"hidden", b"ht", b"customHeight"):  # they fitted what stood here before
-            edit.row(at).attributes.pop(name, None)
+        row = edit.row(at)
+        row.tag = without(row.tag, b"hidden", b"ht", b"customHeight")  # they fitted what stood here before
 
 
 def _calculate(edit: SheetEdit, place: Place, at: int, column: int, pattern: CellXml | None) -> None:
-    """The formula of a calculated column, as filling down from the first row would give it."""
+    """The formula of a calculated column, as filling down from the first row would give it, without a value."""
     text, is_array = place.formulas[column]
-    array_at = f"{letters(column)}{at}" if is_array else ""
-    style = pattern.style if pattern else None
-    cell = edit.formula_cell(text, style, array_at=array_at)
-    if pattern is not None and pattern.has_formula and not is_array:
-        cell = edit.moved(pattern, place.first, at, column, keep_value=False)
-    old = edit.row(at).cells.get(column)
-    if old is None or edit.formula_of(old) != edit.formula_of(cell):
-        edit.place(at, column, cell)
+    tag = b' t="array" ref="%s"' % reference(column, at).encode() if is_array else b""
+    first = Formula.within(pattern.inside) if pattern and not is_array else None
+    if first is not None and first.text and first.shared_group is None:
+        text = edit.shift(first.text, at - place.first, 0, Area(column, at, column, at), only_here=True)
+    old = edit.cell(at, column)
+    now = Formula.within(old.inside) if old else None
+    if now is None or now.text != text:
+        style = pattern.style if pattern else None
+        edit.place(at, column, CellXml(b' s="%s"' % style if style else b"", formula_xml(text, tag, edit.xml.prefix)))
 
 
-def _move_row(
-    edit: SheetEdit, place: Place, source: int, at: int, named: dict[bytes, bytes], cells: Mapping[int, CellXml]
-) -> None:
-    row = edit.touch(at)
-    row.attributes = {name: value for name, value in named.items() if name != b"spans"}
-    for column in range(place.area.left, place.area.right + 1):
-        old = cells.get(column)
-        edit.place(at, column, edit.moved(old, source, at, column) if old else None)
+def _move_row(edit: SheetEdit, place: Place, at: int, old: RowXml) -> None:
+    edit.touch(at).tag = old.tag
+    for column in place.columns_between():
+        raw = old.cells.get(column)
+        edit.place(at, column, edit.moved(edit.xml.cell(raw), old.at, at, column) if raw else None)
 
 
 def _clear_row(edit: SheetEdit, place: Place, at: int) -> None:
+    """A row that the table leaves."""
     row = edit.touch(at)
-    for column in range(place.area.left, place.area.right + 1):
+    for column in place.columns_between():
         edit.place(at, column, None)
-    if row.cells:
-        row.attributes.pop(b"hidden", None)
-    else:
-        row.attributes.clear()
+    row.tag = without(row.tag, b"hidden") if row.cells else b""
+    edit.close(at)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
 from html import unescape
 
 from batch.errors import WorkbookError
-from batch.workbook.area import Area, letters
-from batch.workbook.formulas import FormulaError, shifted
+from batch.workbook.area import MAX_COLUMN, Area, reference
+from batch.workbook.formulas import Formula, FormulaError, shifted
 from batch.workbook.places import TRUE, Place
 from batch.workbook.sheet import IN_TAG, CellXml, RowXml, SheetXml, attributes
 from batch.workbook.stored import Stored, text_of
-from batch.workbook.values import CellOut, content, same_value, written_form, xml_text
+from batch.workbook.values import CellOut, Form, content, same_value, written_form
 
 _COVERING = re.compile(rb"<(?:\w+:)?(?:dataValidation|conditionalFormatting|ignoredError|protectedRange)\s" + IN_TAG)
-_COL = re.compile(rb"<(?:\w+:)?col\s" + IN_TAG)
-_FORMULA = re.compile(rb"<(?:\w+:)?f(?=[\s/>])(" + IN_TAG + rb")(?:/>|>([^<]*)</(?:\w+:)?f>)")
+_COL = re.compile(rb"<(?:\w+:)?col(\s" + IN_TAG + rb")")
 _VALUE = re.compile(rb"<(?:\w+:)?v(?:\s[^<>]*)?>([^<]*)<")
 
 
@@ -31,8 +29,10 @@ class SheetEdit:
         self.formulas_moved = False  # a formula cell came, went or moved: the calculation chain is stale
         self._stored = stored
         self._rows = {found: (start, end) for found, start, end in xml.rows()}
-        self._opened: dict[int, RowXml] = {}
+        self._opened: dict[int, RowXml] = {}  # being looked at or changed
         self._changed: set[int] = set()
+        self._written: dict[int, bytes] = {}  # changed rows, packed up again: they take a tenth of the memory
+        self._extent: tuple[int, int, int, int] | None = None  # of the changed rows
         self._columns = _column_styles(xml.head)
         self._tail = xml.tail
 
@@ -41,125 +41,138 @@ class SheetEdit:
         """Whether anything differs from the file."""
         return bool(self._changed) or self._tail is not self.xml.tail
 
-    def numbers(self) -> Collection[int]:
-        """The rows that the sheet has."""
-        return self._rows.keys()
-
     def row(self, at: int) -> RowXml:
-        """A row to look at; changes to it are kept only after `put`, `place` or `touch`."""
-        if at not in self._opened:
-            self._opened[at] = self.xml.row(*self._rows[at]) if at in self._rows else RowXml({})
-        return self._opened[at]
+        """A row to look at."""
+        row = self._opened.get(at)
+        if row is None:
+            start, end = self._rows.get(at, (0, 0))
+            data = self._written.pop(at, b"") or self.xml.data[start:end]
+            row = self._opened[at] = self.xml.row(data) if data else RowXml(at, b"")
+        return row
+
+    def cell(self, at: int, column: int) -> CellXml | None:
+        """A cell to look at; None where there is none."""
+        raw = self.row(at).cells.get(column)
+        return self.xml.cell(raw) if raw else None
+
+    def close(self, at: int) -> None:
+        """Pack a row up when nothing more is expected to happen to it."""
+        row = self._opened.pop(at, None)
+        if row is not None and at in self._changed:
+            self._note_extent(row)
+            self._written[at] = self.xml.written(row)
+
+    def touch(self, at: int) -> RowXml:
+        """A row to change."""
+        self._changed.add(at)
+        return self.row(at)
 
     def is_changed(self, at: int) -> bool:
         """Whether a row differs from the file."""
         return at in self._changed
 
-    def touch(self, at: int) -> RowXml:
-        """A row to change."""
-        self._changed.add(at)
-        row = self.row(at)
-        row.attributes.pop(b"spans", None)  # optional, and wrong once a cell comes or goes
-        return row
+    def put(self, at: int, values: Mapping[int, CellOut], styles: Mapping[int, bytes | None]) -> None:
+        """Write cells of a row by column; those that hold their value already stay untouched.
 
-    def put(self, at: int, column: int, value: CellOut, style: bytes | None = None) -> None:
-        """Write one cell, unless it holds that value. `style` serves where neither cell nor row has one."""
-        row = self.row(at)
-        cell = row.cells.get(column)
-        own = cell.style if cell else None
-        style = own or _row_style(row) or style or self._columns.get(column)
-        dates = int(style or b"0") in self._stored.dates
-        form = written_form(value, date_style=dates, since_1904=self._stored.since_1904)
-        if not self.holds(cell, form):
-            self.place(at, column, made(form, own if form is None else style, self.xml.prefix))
+        A cell keeps its style; one without takes that of its row, else of `styles`, else of the sheet's column.
+        """
+        row, stored = self.row(at), self._stored
+        of_row = _row_style(row) if row.tag else None
+        for column, value in values.items():
+            raw = row.cells.get(column)
+            cell = self.xml.cell(raw) if raw else None
+            own = cell.style if cell else None
+            style = own or of_row or styles.get(column) or self._columns.get(column)
+            form = written_form(value, date_style=style in stored.dates, since_1904=stored.since_1904)
+            if not self._holds(cell, form):
+                self.place(at, column, made(form, own if form is None else style, self.xml.prefix))
 
     def place(self, at: int, column: int, cell: CellXml | None) -> None:
         """Put a cell, or nothing, where another may have been."""
-        row = self.touch(at)
-        old = row.cells.pop(column, None)
-        if (old and old.has_formula) or (cell and cell.has_formula):
+        cells = self.touch(at).cells
+        old = cells.get(column, b"")
+        if b"f" in old and self.xml.cell(old).has_formula:
             self.formulas_moved = True
-        if cell is not None:
-            row.cells[column] = cell
-
-    def holds(self, cell: CellXml | None, form: str | float | Decimal | bool | None) -> bool:
-        """Whether a cell holds just that, and not as the result of a formula."""
+            if b'"shared"' in old:
+                self.write_out_shared(Area(column, at, column, at))
         if cell is None:
-            return form is None
-        return not cell.has_formula and same_value(self.value(cell), form)
+            cells.pop(column, None)
+        else:
+            cells[column] = self.xml.cell_written(at, column, cell)
+            self.formulas_moved = self.formulas_moved or cell.has_formula
 
     def value(self, cell: CellXml) -> str | float | bool | None:
         """What a cell holds: a text, a number, or None when blank. Errors are their text."""
-        kind = cell.attributes.get(b"t", b"n")
+        kind = cell.kind
         if kind == b"inlineStr":
             return text_of(cell.inside) or None
         found = _VALUE.search(cell.inside)
         if found is None or not found[1]:
             return None
+        text = unescape(found[1].decode())
         if kind == b"s":
-            return self._stored.text(int(found[1])) or None
+            return self._stored.text(text) or None
         if kind == b"b":
-            return found[1] == b"1"
+            return text == "1"
         try:
-            return float(found[1]) if kind == b"n" else unescape(found[1].decode())
+            return float(text) if kind == b"n" else text
         except ValueError:
-            return found[1].decode()
+            return text
 
-    def write_out_shared(self, within: Area) -> None:
-        """Give every cell its own formula, of all the shared ones that have a cell in `within`."""
-        members = list(self._shared()) if b'"shared"' in self.xml.data else []
-        groups = {group for at, column, group, _ in members if within.meets(Area(column, at, column, at))}
-        masters = {group: (at, column, text) for at, column, group, text in members if text}
-        for at, column, group, _ in members:
-            if group in groups and group in masters:
-                top, left, text = masters[group]
-                cell = self.touch(at).cells[column]
-                formula = self.shift(text, at - top, column - left, at, column)
-                old = _FORMULA.search(cell.inside)
-                if old is not None:
-                    cell.inside = cell.inside[: old.start()] + self._formula(formula) + cell.inside[old.end() :]
-                    cell.raw = b""
+    def _holds(self, cell: CellXml | None, form: Form) -> bool:
+        """Whether a cell holds just that, and not as the result of a formula."""
+        if cell is None or not cell.inside:
+            return form is None
+        return not cell.has_formula and same_value(self.value(cell), form)
 
-    def formula_of(self, cell: CellXml) -> str:
-        """The formula of a cell, "" when it has none of its own."""
-        found = _FORMULA.search(cell.inside)
-        return unescape((found[2] or b"").decode()) if found else ""
-
-    def moved(self, cell: CellXml, at: int, to: int, column: int, *, keep_value: bool = True) -> CellXml:
+    def moved(self, cell: CellXml, at: int, to: int, column: int) -> CellXml:
         """A cell of row `at` as it stands in row `to`: relative references in its formula shift along."""
-        inside, named = cell.inside, dict(cell.attributes)
-        formula = _FORMULA.search(inside)
-        if formula and formula[2]:
-            text = self.shift(unescape(formula[2].decode()), to - at, 0, at, column, only_here=True)
-            tag = re.sub(rb'(\sref=")[^"]*', rb"\g<1>%s%d" % (letters(column).encode(), to), formula[1])
-            rest = inside[formula.end() :] if keep_value else b""
-            inside = inside[: formula.start()] + self._formula(text, tag) + rest
-            if not keep_value:
-                named.pop(b"t", None)
-        return CellXml(named, inside)
+        formula = Formula.within(cell.inside) if cell.has_formula else None
+        if formula is None or not formula.text:
+            return CellXml(cell.tag, cell.inside)
+        text = self.shift(formula.text, to - at, 0, Area(column, at, column, at), only_here=True)
+        return CellXml(cell.tag, formula.replaced(cell.inside, text, formula.at(reference(column, to))))
 
-    def shift(self, text: str, rows: int, columns: int, at: int, column: int, *, only_here: bool = False) -> str:
-        """A formula shifted; the cell is named when it cannot be understood."""
+    def shift(self, text: str, rows: int, columns: int, at: Area, *, only_here: bool = False) -> str:
+        """A formula shifted. Raises WorkbookError naming the cell `at` when it cannot be understood."""
         try:
             return shifted(text, rows, columns, self.sheet if only_here else None)
         except FormulaError as error:
-            cell = f"{self.sheet}!{letters(column)}{at}"
-            raise WorkbookError("formula_unclear", cell=cell, formula=text) from error
+            raise WorkbookError("formula_unclear", cell=f"{self.sheet}!{at}", formula=text) from error
 
-    def formula_cell(self, text: str, style: bytes | None, *, array_at: str = "") -> CellXml:
-        """A cell with a formula and no value yet."""
-        tag = b' t="array" ref="%s"' % array_at.encode() if array_at else b""
-        return CellXml({b"s": style} if style else {}, self._formula(text, tag))
+    def write_out_shared(self, within: Area) -> None:
+        """Give every cell its own formula, of all the shared ones that have a cell in `within`."""
+        members = list(self._shared())
+        groups = {formula.shared_group for at, _, formula in members if within.meets(at)}
+        masters = {formula.shared_group: (at, formula.text) for at, _, formula in members if formula.text}
+        for at, cell, formula in members:
+            if formula.shared_group in groups and formula.shared_group in masters:
+                origin, text = masters[formula.shared_group]
+                own = self.shift(text, at.top - origin.top, at.left - origin.left, at)
+                alone = CellXml(cell.tag, formula.replaced(cell.inside, own))
+                self.touch(at.top).cells[at.left] = self.xml.cell_written(at.top, at.left, alone)
+
+    def _shared(self) -> Iterator[tuple[Area, CellXml, Formula]]:
+        """Every cell with a formula stored once for many."""
+        if b'"shared"' not in self.xml.data:
+            return
+        for at, (start, end) in self._rows.items():
+            if b'"shared"' in self.xml.data[start:end]:
+                for column, raw in self.row(at).cells.items():
+                    cell = self.xml.cell(raw)
+                    formula = Formula.within(cell.inside)
+                    if formula is not None and formula.shared_group is not None:
+                        yield Area(column, at, column, at), cell, formula
 
     def grow(self, place: Place, last: int) -> None:
         """Validations and formats that covered just the body of a table follow its new last row."""
 
-        def one(reference: str) -> str:
-            area = _area(reference)
+        def one(text: str) -> str:
+            area = _area(text)
             if area is None or (area.top, area.bottom) != (place.first, place.last):
-                return reference
+                return text
             if area.left < place.area.left or area.right > place.area.right:
-                return reference
+                return text
             return str(Area(area.left, area.top, area.right, last))
 
         def several(match: re.Match[bytes]) -> bytes:
@@ -172,65 +185,54 @@ class SheetEdit:
 
     def result(self) -> bytes:
         """The whole part with its changes."""
+        for at in list(self._opened):
+            self.close(at)
         xml, p = self.xml, self.xml.prefix
         pieces = [self._head(), b"<%ssheetData>" % p]
         numbers = list(self._rows)
         copied = xml.body_start
-        for at in sorted(self._changed):
+        for at in sorted(self._written):
             start, end = self._rows.get(at) or (self._gap(numbers, at),) * 2
-            pieces += [xml.data[copied:start], xml.written(at, self._opened[at])]
+            pieces += [xml.data[copied:start], self._written[at]]
             copied = end
         pieces += [xml.data[copied : xml.body_end], b"</%ssheetData>" % p, self._tail]
         return b"".join(pieces)
 
     def _gap(self, numbers: list[int], at: int) -> int:
+        """Where in the file a row belongs that is not there yet."""
         before = bisect_right(numbers, at)
         return self._rows[numbers[before - 1]][1] if before else self.xml.body_start
 
+    def _note_extent(self, row: RowXml) -> None:
+        if row.cells:
+            left, top, right, bottom = self._extent or (MAX_COLUMN, row.at, 1, row.at)
+            extent = (min(left, *row.cells), min(top, row.at), max(right, *row.cells), max(bottom, row.at))
+            self._extent = extent
+
     def _head(self) -> bytes:
-        """Everything before the cells, the stated extent of the sheet widened to hold the changes."""
-        found = re.search(rb'<(?:\w+:)?dimension\s[^<>]*?ref="([^"]+)"', self.xml.head)
+        """Everything before the cells, the stated extent of the sheet widened to hold the changed rows."""
+        head = self.xml.head
+        found = re.search(rb'<(?:\w+:)?dimension\s[^<>]*?ref="([^"]+)"', head)
         area = _area(found[1].decode()) if found else None
-        cells = [(at, c) for at in self._changed for c in (min(self._opened[at].cells, default=0),) if c]
-        if found is None or area is None or not cells:
-            return self.xml.head
-        right = max(max(self._opened[at].cells) for at, _ in cells)
-        wider = Area(
-            min(area.left, *(c for _, c in cells)),
-            min(area.top, *(at for at, _ in cells)),
-            max(area.right, right),
-            max(area.bottom, *(at for at, _ in cells)),
-        )
-        return self.xml.head[: found.start(1)] + str(wider).encode() + self.xml.head[found.end(1) :]
-
-    def _formula(self, text: str, tag: bytes = b"") -> bytes:
-        p = self.xml.prefix
-        return b"<%sf%s>%s</%sf>" % (p, tag, xml_text(text), p)
-
-    def _shared(self) -> Iterator[tuple[int, int, bytes, str]]:
-        """Row, column, group and text ("" but in the first) of every cell with a shared formula."""
-        for at, (start, end) in self._rows.items():
-            if b'"shared"' not in self.xml.data[start:end]:
-                continue
-            for column, cell in self.row(at).cells.items():
-                formula = _FORMULA.search(cell.inside)
-                named = attributes(formula[1]) if formula else {}
-                if formula and named.get(b"t") == b"shared":
-                    yield at, column, named.get(b"si", b""), unescape((formula[2] or b"").decode())
+        if found is None or area is None or self._extent is None:
+            return head
+        left, top, right, bottom = self._extent
+        wider = Area(min(area.left, left), min(area.top, top), max(area.right, right), max(area.bottom, bottom))
+        return head[: found.start(1)] + str(wider).encode() + head[found.end(1) :]
 
 
-def made(form: str | float | Decimal | bool | None, style: bytes | None, prefix: bytes) -> CellXml | None:
+def made(form: Form, style: bytes | None, prefix: bytes) -> CellXml | None:
     """A new cell; None for one that holds nothing and looks like nothing."""
     kind, inside = content(form, prefix)
-    named = {b"s": style} if style else {}
+    tag = b' s="%s"' % style if style else b""
     if kind:
-        named[b"t"] = kind
-    return CellXml(named, inside) if named or inside else None
+        tag += b' t="%s"' % kind
+    return CellXml(tag, inside) if tag or inside else None
 
 
 def _row_style(row: RowXml) -> bytes | None:
-    custom = row.attributes.get(b"customFormat", b"").decode() in TRUE
-    return row.attributes.get(b"s") if custom else None
+    named = attributes(row.tag)
+    return named.get(b"s") if named.get(b"customFormat", b"").decode() in TRUE else None
 
 
 def _column_styles(head: bytes) -> dict[int, bytes]:

@@ -71,7 +71,7 @@ def _office_owner(lock: Path) -> str:
 
 def check_columns(xml: SheetXml, place: Place) -> None:
     """Raise WorkbookError for merged cells or array formulas among the cells we write."""
-    for column in place.own.values():
+    for column in place.own().values():
         mine = Area(column, place.first, column, max(place.first, place.last))
         _refuse_merged(xml, place, mine)
         for area in _arrays(xml):
@@ -125,8 +125,8 @@ def _filled(xml: SheetXml, below: Area) -> Iterator[str]:
     """Cells with something in them."""
     for at, start, end in xml.rows():
         if below.top <= at <= below.bottom:
-            for column, cell in xml.row(start, end).cells.items():
-                if cell.inside and below.left <= column <= below.right:
+            for column, raw in xml.row(xml.data[start:end]).cells.items():
+                if xml.cell(raw).inside and below.left <= column <= below.right:
                     yield str(Area(column, at, column, at))
 
 

@@ -13,7 +13,7 @@ from lxml import etree
 
 from batch.errors import WorkbookError
 from batch.workbook import schema
-from batch.workbook.area import Area, letters
+from batch.workbook.area import Area, reference
 from batch.workbook.package import Package
 from batch.workbook.values import unescaped
 
@@ -62,14 +62,17 @@ class Place:
         """The cells between heading and totals."""
         return Area(self.area.left, self.first, self.area.right, self.last)
 
-    @property
+    def columns_between(self) -> range:
+        """All columns of the table, the user's own included."""
+        return range(self.area.left, self.area.right + 1)
+
     def own(self) -> dict[str, int]:
         """The columns that the tool writes."""
         return {key: at for key, at in self.columns.items() if self.table.column(key).written}
 
     def cell(self, column: int, row: int) -> str:
         """A cell as people write it: `Products!C7`."""
-        return f"{self.sheet.name}!{letters(column)}{row}"
+        return f"{self.sheet.name}!{reference(column, row)}"
 
 
 def open_book(package: Package) -> Book:

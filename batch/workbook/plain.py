@@ -11,7 +11,7 @@ from typing import Any
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from batch.workbook.area import letters, number
+from batch.workbook.area import number, reference
 from batch.workbook.sheet import NotPlainError
 
 _MAX_DEPTH = 100
@@ -61,8 +61,8 @@ class _PlainWriter:
             self._cell_at = 0
         elif local == "c" and self._depth == 4:
             column = re.match("[A-Z]+", named.pop("r", ""))
-            self._cell_at = number(column[0]) if column else self._cell_at + 1
-            named = {"r": f"{letters(self._cell_at)}{self._row_at}", **named}
+            self._cell_at = number(column[0].encode()) if column else self._cell_at + 1
+            named = {"r": reference(self._cell_at, self._row_at), **named}
             self._open_part()
         self._out.append(f"<{name}{''.join(f' {key}={_quoted(value)}' for key, value in named.items())}>")
 

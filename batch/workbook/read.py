@@ -83,7 +83,8 @@ def read_workbook(
             index = sheets.index(place.sheet)
             raw = reader.rows(index, place.first, place.last, list(place.columns.values()))
             rows = list(_rows(place, raw, source.known[index], escaped=source.escaped))
-            found[name] = TableData(name, place.sheet.name, {k: letters(c) for k, c in place.columns.items()}, rows)
+            columns = {key: letters(column).decode() for key, column in place.columns.items()}
+            found[name] = TableData(name, place.sheet.name, columns, rows)
     except WorkbookError:
         raise
     except Exception as error:  # (each library has its own ways to say that XML is broken)

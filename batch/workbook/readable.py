@@ -104,7 +104,7 @@ def _is_dense(xml: SheetXml) -> bool:
     height = int(rows[0]) if rows else 0
     if height * 26 <= MAX_DENSE and not re.search(rb'<%sc r="[A-Z]{2}' % xml.prefix, xml.data):
         return True
-    width = max((number(c.decode()) for c in set(re.findall(rb'r="([A-Z]{1,3})\d', xml.data))), default=0)
+    width = max((number(c) for c in set(re.findall(rb'r="([A-Z]{1,3})\d', xml.data))), default=0)
     return width <= MAX_COLUMN and height * width <= MAX_DENSE
 
 
@@ -138,9 +138,9 @@ def _known(xml: SheetXml) -> dict[tuple[int, int], Cell]:
     cell = rb'<%sc r="([A-Z]+)(\d+)"([^<>]*)>\s*(%s)?\s*(%s)?' % (p, formula, value)
     for column, row, attributes, has_formula, has_value, text in re.findall(cell, xml.data):
         if b't="e"' in attributes:
-            found[int(row), number(column.decode())] = text.decode() or None
+            found[int(row), number(column)] = text.decode() or None
         elif has_formula and not text and not (has_value and b't="str"' in attributes):
-            found[int(row), number(column.decode())] = NOT_CALCULATED
+            found[int(row), number(column)] = NOT_CALCULATED
     return found
 
 

@@ -1,7 +1,7 @@
 """A worksheet's XML cut into rows and cells without parsing all of it, so that what we leave alone stays as it is.
 
-Cutting by pattern is right only for XML of a plain shape: no comments or CDATA, rows and cells numbered and in order.
-That is how spreadsheet programs write. Anything else raises `NotPlainError`, and `plain()` rewrites it into that shape.
+Cutting by pattern is right only for XML of a plain shape: no comments or CDATA, rows and cells in order, each opening
+with its number. That is how spreadsheet programs write. Anything else raises `NotPlainError`; `plain()` rewrites it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from batch.workbook.area import MAX_COLUMN, MAX_ROW, letters, number
 IN_TAG = rb"""(?:[^<>"']|"[^"]*"|'[^']*')*"""  # what may stand between a tag's name and its end
 _ATTRIBUTES = rb'((?:\s+[\w:.-]+="[^"<]*")*)\s*'
 _ATTRIBUTE = re.compile(rb'\s+([\w:.-]+)="([^"<]*)"')
-
+_SPANS = re.compile(rb'\s+spans="[^"]*"')
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 
 
@@ -25,27 +25,34 @@ class NotPlainError(Exception):
 
 @dataclass(slots=True)
 class CellXml:
-    """One `c` element: its attributes without `r`, and what is inside, as bytes of the file."""
+    """One `c` element: its attributes after `r` as they stand in the tag, and what is inside, as bytes of the file."""
 
-    attributes: dict[bytes, bytes]
+    tag: bytes
     inside: bytes
-    raw: bytes = b""  # the whole element as it stands in the file; empty when we made it
 
     @property
     def style(self) -> bytes | None:
-        return self.attributes.get(b"s")
+        """The index of its style; None for the default one."""
+        return _value(self.tag, b' s="')
+
+    @property
+    def kind(self) -> bytes:
+        """The type of its value, `n` for a number."""
+        return _value(self.tag, b' t="') or b"n"
 
     @property
     def has_formula(self) -> bool:
-        return _FORMULA.search(self.inside) is not None
+        """Whether a formula makes its value."""
+        return b"f" in self.inside and _FORMULA.search(self.inside) is not None
 
 
 @dataclass(slots=True)
 class RowXml:
-    """One `row` element, opened."""
+    """One `row` element: its attributes after `r` without the optional `spans`, and its cells' XML by column."""
 
-    attributes: dict[bytes, bytes]  # without r
-    cells: dict[int, CellXml] = field(default_factory=dict)
+    at: int
+    tag: bytes
+    cells: dict[int, bytes] = field(default_factory=dict)
 
 
 class SheetXml:
@@ -56,84 +63,77 @@ class SheetXml:
         if root is None or _occurs(data, b"!", b"<!") or _occurs(data, b"?", b"<?", root.start()):
             raise NotPlainError
         self.data = data
-        self.prefix = root[1] + b":" if root[1] else b""
-        opening = re.compile(rb"<%ssheetData(?:\s[^<>]*?)?(/?)>" % self.prefix).search(data)
+        self.prefix = p = root[1] + b":" if root[1] else b""
+        opening = re.compile(rb"<%ssheetData(?:\s[^<>]*?)?(/?)>" % p).search(data)
         if opening is None:
             raise NotPlainError
-        self.root_start, self.start = root.start(), opening.start()
+        closing = b"</%ssheetData>" % p
+        self.root_start = root.start()
         self.head = data[: opening.start()]
         self.body_start = opening.end()
-        closing = b"</%ssheetData>" % self.prefix
         self.body_end = opening.end() if opening[1] else data.rfind(closing)
         if self.body_end < 0:
             raise NotPlainError
         self.tail = data[self.body_end + (0 if opening[1] else len(closing)) :]
-        self._row = re.compile(rb"\s*(<%srow%s(/?)>)" % (self.prefix, _ATTRIBUTES))
-        cell = rb"\s*(<%sc%s(?:/>|>(.*?)</%sc>))" % (self.prefix, _ATTRIBUTES, self.prefix)
-        self._cell = re.compile(cell, re.DOTALL)
+        self._row = re.compile(rb'\s*(<%srow r="(\d{1,7})"%s(/?)>)' % (p, _ATTRIBUTES))
+        self._row_end = b"</%srow>" % p
+        self._cells = re.compile(rb'(<%sc r="([A-Z]{1,3})(\d+)"%s(?:/>|>.*?</%sc>))' % (p, _ATTRIBUTES, p), re.DOTALL)
+        self._cell = re.compile(rb'<%sc r="\w+"%s(?:/>|>(.*)</%sc>)' % (p, _ATTRIBUTES, p), re.DOTALL)
 
     def rows(self) -> Iterator[tuple[int, int, int]]:
         """Each row's number and where its element starts and ends in `data`, in order."""
-        data, place, last, closing = self.data, self.body_start, 0, b"</%srow>" % self.prefix
-        while row := self._row.match(data, place, self.body_end):
-            place = row.end()
-            if not row[3]:
-                place = data.find(closing, place, self.body_end) + len(closing)
-            name = attributes(row[2]).get(b"r", b"")
-            found = int(name) if name.isdigit() else 0
-            if not last < found <= MAX_ROW or place < row.end():
+        data, place, last, body_end = self.data, self.body_start, 0, self.body_end
+        match, find, length = self._row.match, data.find, len(self._row_end)
+        while row := match(data, place, body_end):
+            found, start, place = int(row[2]), row.start(1), row.end()
+            if not row[4]:
+                place = find(self._row_end, place, body_end) + length
+            if not last < found <= MAX_ROW or place < start:
                 raise NotPlainError
             last = found
-            yield found, row.start(1), place
-        if data[place : self.body_end].strip():
+            yield found, start, place
+        if data[place:body_end].strip():
             raise NotPlainError
 
-    def row(self, start: int, end: int) -> RowXml:
-        """The row between two places that `rows` gave."""
-        opening = self._row.match(self.data, start)
+    def row(self, data: bytes) -> RowXml:
+        """A row as `rows` found it in the file, or as `written` gave it."""
+        opening = self._row.match(data)
         if opening is None:
             raise NotPlainError
-        row = RowXml(attributes(opening[2]))
-        name = row.attributes.pop(b"r").decode()
-        place, last, stop = opening.end(), 0, end - len(b"</%srow>" % self.prefix)
-        while cell := self._cell.match(self.data, place, stop):
-            own = attributes(cell[2])
-            column = _column(own.pop(b"r", b"").decode(), name)
-            if not last < column <= MAX_COLUMN:
+        name = opening[2]
+        row = RowXml(int(name), _SPANS.sub(b"", opening[3]))
+        last, length = 0, opening.end() + len(self._row_end)
+        for raw, letters_, at, _ in self._cells.findall(data, opening.end()):
+            column = number(letters_)
+            if at != name or not last < column <= MAX_COLUMN:
                 raise NotPlainError
-            row.cells[column] = CellXml(own, cell[3] or b"", cell[1])
-            place, last = cell.end(), column
-        if self.data[place:stop].strip():
+            row.cells[column] = raw
+            last = column
+            length += len(raw)
+        if length < len(data) and self._cells.sub(b"", data[opening.end() :]).strip() != self._row_end:
             raise NotPlainError
         return row
 
-    def written(self, number: int, row: RowXml) -> bytes:
-        """A row as XML; nothing at all when it holds neither cells nor a format."""
-        if not row.cells and not row.attributes:
-            return b""
+    def cell(self, raw: bytes) -> CellXml:
+        """A cell of a row, opened."""
+        found = self._cell.fullmatch(raw)
+        if found is None:
+            raise NotPlainError
+        return CellXml(found[1], found[2] or b"")
+
+    def cell_written(self, at: int, column: int, cell: CellXml) -> bytes:
+        """A cell as XML."""
         p = self.prefix
-        parts = [b'<%srow r="%d"%s>' % (p, number, joined(row.attributes))]
-        for column in sorted(row.cells):
-            cell = row.cells[column]
-            if cell.raw:
-                parts.append(cell.raw)
-            elif cell.inside or cell.attributes:
-                name = b'%s%d"' % (letters(column).encode(), number)
-                parts.append(b'<%sc r="%s%s' % (p, name, joined(cell.attributes)))
-                parts.append(b">%s</%sc>" % (cell.inside, p) if cell.inside else b"/>")
-        parts.append(b"</%srow>" % p)
-        return b"".join(parts)
+        if cell.inside:
+            return b'<%sc r="%s%d"%s>%s</%sc>' % (p, letters(column), at, cell.tag, cell.inside, p)
+        return b'<%sc r="%s%d"%s/>' % (p, letters(column), at, cell.tag)
 
-
-def _occurs(data: bytes, rare: bytes, needle: bytes, start: int = 0) -> bool:
-    """Whether `needle` occurs; its rarer byte is looked for first, because that is five times faster."""
-    return data.find(rare, start) >= 0 and data.find(needle, start) >= 0
-
-
-def _column(reference: str, row: str) -> int:
-    """The column of `C7` in row `7`; 0 when it is no cell of that row."""
-    name = reference[: -len(row)]
-    return number(name) if name.isalpha() and name.isupper() and reference == name + row else 0
+    def written(self, row: RowXml) -> bytes:
+        """A row as XML; nothing at all when it holds neither cells nor a format."""
+        if not row.cells and not row.tag:
+            return b""
+        cells = [row.cells[column] for column in sorted(row.cells)]
+        return b"".join([b'<%srow r="%d"%s>' % (self.prefix, row.at, row.tag), *cells, self._row_end])
 
 
 def attributes(text: bytes) -> dict[bytes, bytes]:
@@ -141,6 +141,18 @@ def attributes(text: bytes) -> dict[bytes, bytes]:
     return dict(_ATTRIBUTE.findall(text))
 
 
-def joined(named: dict[bytes, bytes]) -> bytes:
-    """Attributes as they stand in a tag."""
-    return b"".join(b' %s="%s"' % item for item in named.items())
+def without(tag: bytes, *names: bytes) -> bytes:
+    """The attributes of a tag without some of them."""
+    return b"".join(b' %s="%s"' % item for item in attributes(tag).items() if item[0] not in names)
+
+
+def _value(tag: bytes, opening: bytes) -> bytes | None:
+    at = tag.find(opening)
+    if at < 0:
+        return None
+    return tag[at + len(opening) : tag.index(b'"', at + len(opening))]
+
+
+def _occurs(data: bytes, rare: bytes, needle: bytes, start: int = 0) -> bool:
+    """Whether `needle` occurs; its rarer byte is looked for first, because that is five times faster."""
+    return data.find(rare, start) >= 0 and data.find(needle, start) >= 0

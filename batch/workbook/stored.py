@@ -25,16 +25,17 @@ class Stored:
     def __init__(self, book: Book) -> None:
         self._book = book
         self.since_1904 = book.since_1904
-        self.dates = date_styles(book.package.xml(book.styles)) if book.styles else frozenset()
+        dates = date_styles(book.package.xml(book.styles)) if book.styles else ()
+        self.dates = frozenset(b"%d" % style for style in dates) | ({None} if 0 in dates else set())
 
     @cached_property
     def _items(self) -> list[bytes]:
         strings = self._book.package.text(self._book.strings) if self._book.strings else b""
         return [] if b"<!" in strings else shared_items(strings)  # a comment may hide an item
 
-    def text(self, index: int) -> str | None:
+    def text(self, index: str) -> str | None:
         """A shared string; None when there is none of that number."""
-        return text_of(self._items[index]) if 0 <= index < len(self._items) else None
+        return text_of(self._items[int(index)]) if index.isdigit() and int(index) < len(self._items) else None
 
 
 def shared_items(strings: bytes) -> list[bytes]:

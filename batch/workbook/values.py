@@ -29,17 +29,20 @@ class _NotCalculated(Enum):
 NOT_CALCULATED: Final = _NotCalculated.NOT_CALCULATED
 NotCalculated: TypeAlias = Literal[_NotCalculated.NOT_CALCULATED]
 Cell: TypeAlias = str | float | bool | datetime | date | time | timedelta | NotCalculated | None
+Form: TypeAlias = str | float | Decimal | bool | None
+"""What a cell really holds; a date is a number or a text by then."""
 CellOut: TypeAlias = str | int | float | Decimal | datetime | date | bool | None
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_UNUSUAL = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 
 def visible(text: str) -> str:
     """Text as a cell can hold it: line ends as `\\n`, forbidden characters visible, at most MAX_TEXT units long."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _FORBIDDEN.search(text):
+    if _UNUSUAL.search(text):
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
         text = _FORBIDDEN.sub(lambda m: chr(0x2400 + ord(m[0])) if m[0] < " " else "\ufffd", text)
     if len(text) * 2 > MAX_TEXT and len(units := text.encode("utf-16-le")) > 2 * MAX_TEXT:
         text = units[: 2 * MAX_TEXT].decode("utf-16-le", "ignore")  # half a character at the cut goes too
@@ -48,7 +51,10 @@ def visible(text: str) -> str:
 
 def unescaped(text: str) -> str:
     """Text of a file with Excel's `_xHHHH_` escapes undone."""
-    return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text) if "_x" in text else text
+    if "_x" not in text:
+        return text
+    text = _ESCAPED.sub(lambda m: chr(int(m[1], 16)), text)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # halves of a character join
 
 
 def cell_text(text: str) -> bytes:
@@ -72,7 +78,7 @@ def serial(moment: date, *, since_1904: bool) -> float:
     return passed.days + round(passed.seconds / 86400, 10)
 
 
-def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> str | float | Decimal | bool | None:
+def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> Form:
     """What really goes into the cell: a date becomes a number only where the cell's style shows it as a date.
 
     Raises ValueError for a number that is not finite.
@@ -91,7 +97,7 @@ def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> str |
     return value
 
 
-def content(form: str | float | Decimal | bool | None, p: bytes = b"") -> tuple[bytes, bytes]:
+def content(form: Form, p: bytes = b"") -> tuple[bytes, bytes]:
     """A written form as the type and the children of its `c` element; `p` is the sheet's prefix (`x:`)."""
     if form is None:
         return b"", b""
@@ -104,7 +110,7 @@ def content(form: str | float | Decimal | bool | None, p: bytes = b"") -> tuple[
     return b"", b"<%sv>%s</%sv>" % (p, number.encode(), p)
 
 
-def same_value(stored: str | float | bool | None, form: str | float | Decimal | bool | None) -> bool:
+def same_value(stored: str | float | bool | None, form: Form) -> bool:
     """Whether a cell already holds what would be written."""
     if isinstance(stored, bool) or isinstance(form, bool):
         return stored is form

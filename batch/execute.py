@@ -241,8 +241,9 @@ class DraftExecutor:
         if not isinstance(result, Accepted):
             self._take(item.step, item.entry, result)
         elif now >= until:
+            # The number is told, but not put into its column: Allegro may still give the offer up.
             outcome = answer(item.step.row, "draft_pending", offer_id=item.entry.offer_id)
-            self._answer(replace(outcome, offer_id=item.entry.offer_id, trace_id=item.entry.trace_id))
+            self._answer(replace(outcome, trace_id=item.entry.trace_id))
         else:
             item.asked += 1
             growing = min(SOON * 1.5**item.asked, RARELY)

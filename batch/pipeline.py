@@ -11,7 +11,7 @@ One account's trouble stays with that account.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from batch import report
 from batch.accounts.tokens import TokenState
 from batch.allegro.dictionaries import SOURCES, read_dictionary
 from batch.allegro.offers import EXTERNAL_IDS_A_LOOK_UP, Offers
+from batch.allegro.session import ApiSession
 from batch.connect import Connection, Connector
 from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe
 from batch.errors import AccountError, ApiError, BatchError, UsageError, WorkbookError
@@ -30,7 +31,7 @@ from batch.messages import Catalogue
 from batch.model import Account, DictionaryEntry, Entry, FoundOffer, Job, Outcome, ProductRow, State
 from batch.parallel import each
 from batch.plan import Step, blame, plan_drafts, planned, wants_draft
-from batch.resolve import resolve
+from batch.resolve import kinds_needed, resolve
 from batch.settings import Settings
 from batch.validate.accounts import read_accounts
 from batch.validate.defaults import read_defaults
@@ -148,33 +149,48 @@ def _plan(
     if not wanted:
         return plan_drafts(rows, known={}, found={}, defaults={}, now=world.clock.now()), None
     connection = connector.connect(account)
-    offers = Offers(connection.session)
     known = journal.latest(connection.seller, [row.external_id for row in rows])
-    found = _look_up(offers, wanted, known)
-    dictionary = functools.cache(functools.partial(read_dictionary, connection.session))
+    found, dictionaries = _ask(connection.session, wanted, known)
     defaults = {
-        row.defaults.row: resolve(row.defaults, account.name, dictionary, functools.partial(_kind_word, request.words))
+        row.defaults.row: resolve(
+            row.defaults, account.name, dictionaries.__getitem__, functools.partial(_kind_word, request.words)
+        )
         for row in {row.defaults.row: row for row in wanted}.values()
     }
     return plan_drafts(rows, known=known, found=found, defaults=defaults, now=world.clock.now()), connection
 
 
-def _look_up(offers: Offers, rows: Sequence[ProductRow], known: Mapping[str, Entry]) -> dict[str, list[FoundOffer]]:
-    """What Allegro holds for these rows, by external id. Offers that only the journal knows are asked for one by one,
-    because the list lags behind and an offer may have been deleted since.
+def _ask(
+    session: ApiSession, rows: Sequence[ProductRow], known: Mapping[str, Entry]
+) -> tuple[dict[str, list[FoundOffer]], dict[str, list[DictionaryEntry]]]:
+    """What Allegro holds for these rows, by external id, and the dictionaries their defaults need, by kind.
+
+    Offers that only the journal knows are asked for one by one: the list lags behind, and they may be deleted.
     """
+    offers = Offers(session)
     found: dict[str, list[FoundOffer]] = {}
-    ids = [row.external_id for row in rows]
-    blocks = [ids[start : start + EXTERNAL_IDS_A_LOOK_UP] for start in range(0, len(ids), EXTERNAL_IDS_A_LOOK_UP)]
-    each(blocks, lambda block: found.update(offers.find(block)), threads=WORKERS)
+    dictionaries: dict[str, list[DictionaryEntry]] = {}
+
+    def look_up(external_ids: list[str]) -> None:
+        found.update(offers.find(external_ids))
+
+    def fetch(kind: str) -> None:
+        dictionaries[kind] = read_dictionary(session, kind)
 
     def confirm(entry: Entry) -> None:
         offer = offers.get(entry.offer_id) if entry.offer_id else None
         if offer is not None:
             found[entry.external_id] = [FoundOffer(offer.offer_id, entry.external_id, offer.status, None, None)]
 
-    each([e for i in ids if (e := known.get(i)) and e.state is State.DONE and i not in found], confirm, threads=WORKERS)
-    return found
+    ids = [row.external_id for row in rows]
+    kinds = set().union(*(kinds_needed(row.defaults) for row in {row.defaults.row: row for row in rows}.values()))
+    blocks = [ids[start : start + EXTERNAL_IDS_A_LOOK_UP] for start in range(0, len(ids), EXTERNAL_IDS_A_LOOK_UP)]
+    questions: list[Callable[[], None]] = [functools.partial(fetch, kind) for kind in kinds]
+    questions += [functools.partial(look_up, block) for block in blocks]
+    each(questions, lambda ask: ask(), threads=WORKERS)
+    done = [e for i in ids if (e := known.get(i)) and e.state is State.DONE and i not in found]
+    each(done, confirm, threads=WORKERS)
+    return found, dictionaries
 
 
 def _kind_word(words: Catalogue, kind: str) -> str:

@@ -65,6 +65,17 @@ def resolve(
     return ResolvedDefaults(ids, tuple(problems))
 
 
+def kinds_needed(defaults: OfferDefaults) -> set[str]:
+    """The dictionaries that `resolve` will ask for."""
+    return {
+        kind
+        for kind in KINDS
+        if (
+            kind in CHOSEN_BY_ALLEGRO if (named := getattr(defaults, kind)) is None else not _UUID.fullmatch(named.text)
+        )
+    }
+
+
 def _matches(entries: Sequence[DictionaryEntry], text: str) -> list[DictionaryEntry]:
     by_id = [e for e in entries if e.id == text]
     exact = [e for e in entries if e.name.strip() == text]

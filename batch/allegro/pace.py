@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from batch.clock import Clock
 
-HEADROOM = 0.985  # of a limit: requests drift by up to 0.9 s on their way without crowding Allegro's window
+HEADROOM = 0.99  # of a limit: requests may drift by 0.6 s on their way without crowding Allegro's window
 MOST_LANES = 24
 
 

@@ -1,4 +1,4 @@
-"""The main job whole: a workbook goes in, drafts are at Allegro, a workbook with an answer beside each row comes out."""
+"""The main job whole: a workbook goes in, drafts are at Allegro, a workbook with an answer beside each row is left."""
 
 from __future__ import annotations
 

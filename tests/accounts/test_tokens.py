@@ -130,9 +130,11 @@ def test_threads_that_find_the_token_due_renew_once(pc: Station, allegro: Allegr
 
 
 def test_a_late_401_about_an_older_token_costs_no_renewal(pc: Station, allegro: AllegroTokens) -> None:
+    """Nor a look at the file, which a share may take its time for."""
     pc.write()
     store = pc.store()
     token = store.current()
+    pc.path.unlink()
     assert store.renew("access.SECRET.0") == token
     assert allegro.renewals == 1
 
@@ -417,6 +419,15 @@ def test_a_new_file_goes_on_from_the_generation_that_was_there(pc: Station, alle
     assert pc.read()["generation"] == 9
 
 
+def test_a_new_file_in_a_folder_that_is_away_is_not_made(pc: Station, allegro: AllegroTokens, tmp_path: Path) -> None:
+    """A folder made in place of a drive that is not connected would hide the real one."""
+    whose = {"environment": "simulator", "login": "seller", "user_id": "1"}
+    path = tmp_path / "away" / "x.token"
+    with pytest.raises(AccountError, match="token_folder_missing"):
+        write_new(path, allegro.issue(), **whose, issued_at=pc.clock(), spool=Spool(pc.spool))
+    assert not path.parent.exists()
+
+
 @pytest.mark.parametrize(
     ("left", "changed", "code"),
     [
@@ -490,6 +501,6 @@ def test_publishing_over_the_token_file_is_refused(pc: Station) -> None:
     pc.write()
     before = pc.path.read_bytes()
     with pytest.raises(SettingsError) as caught:
-        pc.store(publish=pc.folder / "." / pc.path.name)
+        pc.store(publish=pc.folder / ".." / pc.folder.name / pc.path.name)
     assert str(pc.path.name) in explained(caught.value)
     assert pc.path.read_bytes() == before

@@ -48,7 +48,7 @@ AnywayOption = Annotated[bool, typer.Option("--anyway")]
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]")] = Path("demo"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("demo"),
     rows: Annotated[int, typer.Option("--rows", min=1)] = DEMO_ROWS,
     lang: LangOption = None,
     config: ConfigOption = None,
@@ -208,9 +208,9 @@ def _language_of(arguments: list[str]) -> str:
 
 
 def _with_help(command: Any, words: Catalogue) -> Any:
-    command.help = words.say("help_app")
+    command.help = words.say("command_app")
     for name, part in command.commands.items():
-        part.help = part.short_help = words.say(f"help_{name}")
+        part.help = part.short_help = words.say(f"command_{name}")
         for parameter in part.params:
             if parameter.name != "help":
                 parameter.help = words.say(f"option_{parameter.name}")

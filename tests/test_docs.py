@@ -13,16 +13,16 @@ from batch.messages import catalogue, entries
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-COMMANDS = sorted(key.removeprefix("help_") for key in entries() if key.startswith("help_") and key != "help_app")
+COMMANDS = sorted(key.removeprefix("command_") for key in entries() if key.startswith("command_") and key != "command_app")
 
 
 def command_table() -> str:
     """The table of commands as README must hold it; `python -m tests.test_docs` prints it."""
     words = catalogue("en")
-    return "\n".join(f"| `{name}` | {words.say(f'help_{name}')} |" for name in COMMANDS)
+    return "\n".join(f"| `{name}` | {words.say(f'command_{name}')} |" for name in COMMANDS)
 
 
-def test_readme_lists_the_commands_as_the_help_does() -> None:
+def test_readme_lists_the_commands_as_the_command_does() -> None:
     """Nobody edits one and forgets the other."""
     assert command_table() in README
 
@@ -36,7 +36,7 @@ def test_readme_begins_with_the_two_commands_of_a_fresh_machine() -> None:
 
 
 @pytest.mark.parametrize("language", ["pl", "en"])
-def test_every_command_has_help_with_an_example(language: str) -> None:
+def test_every_command_has_command_with_an_example(language: str) -> None:
     """In both languages, from the real program."""
     for name in COMMANDS:
         shown = subprocess.run(
@@ -46,7 +46,7 @@ def test_every_command_has_help_with_an_example(language: str) -> None:
             check=True,
         ).stdout
         flat = " ".join(shown.split())
-        assert " ".join(catalogue(language).say(f"help_{name}").split()) in flat
+        assert " ".join(catalogue(language).say(f"command_{name}").split()) in flat
         assert f"python -m batch {name}" in flat
         assert "--lang" in shown
         assert "--config" in shown

@@ -46,7 +46,7 @@ def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> 
                 issued_at=world.clock.now(),
                 spool=Spool(world.data_folder / "tokens"),
             )
-        write_template(workbook, words.language, rows=_tables(good_rows, words.language))
+        write_template(workbook, words.language, rows=tables(good_rows, words.language))
         request = pipeline.Request(workbook, load_settings(settings), words)
         pipeline.fetch_dictionaries(request, world)
         return replace(pipeline.run(request, world), exit_code=0)  # its failures are what it is there to show
@@ -81,7 +81,9 @@ def _write_settings(folder: Path, url: str, language: str) -> Path:
     return path
 
 
-def _tables(good_rows: int, language: str) -> dict[str, list[dict[str, Any]]]:
+def tables(good_rows: int, language: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of the demonstration: good ones, every mistake, every refusal."""
+
     def word(choices: tuple[schema.Choice, ...], code: str) -> str:
         return next(choice.words[language] for choice in choices if choice.code == code)
 

@@ -22,7 +22,7 @@ def command_table() -> str:
     return "\n".join(f"| `{name}` | {words.say(f'command_{name}')} |" for name in COMMANDS)
 
 
-def test_readme_lists_the_commands_as_the_command_does() -> None:
+def test_readme_lists_the_commands_as_the_help_does() -> None:
     """Nobody edits one and forgets the other."""
     assert command_table() in README
 
@@ -36,7 +36,7 @@ def test_readme_begins_with_the_two_commands_of_a_fresh_machine() -> None:
 
 
 @pytest.mark.parametrize("language", ["pl", "en"])
-def test_every_command_has_command_with_an_example(language: str) -> None:
+def test_every_command_has_help_with_an_example(language: str) -> None:
     """In both languages, from the real program."""
     for name in COMMANDS:
         shown = subprocess.run(

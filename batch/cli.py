@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 DEFAULT_LANGUAGE = "pl"
 ROWS_SHOWN = 20
 DEMO_ROWS = 20
+TOKENS_NEED_A_PERSON = {
+    "tokens_missing", "tokens_broken", "tokens_foreign", "tokens_unreadable", "tokens_expired",
+    "tokens_expired_elsewhere",
+}  # fmt: skip
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -98,7 +104,7 @@ def run(
         force=force,
         anyway=anyway,
     )
-    with _progress() as progress:
+    with _explaining(request.words, "nothing_was_sent"), _progress() as progress:
         summary = pipeline.run(request, system_world(progress))
     _print_summary(summary, request.words)
     if as_json:
@@ -134,13 +140,16 @@ def tokens(
     from batch.world import NoProgress, system_world
 
     request = _request(workbook, lang, config, accounts=frozenset(account or ()))
-    states = pipeline.show_tokens(request, system_world(NoProgress()), refresh=refresh)
+    with _explaining(request.words):
+        states = pipeline.show_tokens(request, system_world(NoProgress()), refresh=refresh)
     for name, state in states.items():
         cells = pipeline.token_cells(state, request.words)
         until = cells.get("valid_until")
         line = {"account": name, "login": cells.get("login"), "state": cells["token_state"]}
         typer.echo(request.words.say("token_line", until=until and f"{until.astimezone():%Y-%m-%d %H:%M}", **line))
-    raise typer.Exit(_exit_code([state for state in states.values() if isinstance(state, BatchError)]))
+    errors = [state for state in states.values() if isinstance(state, BatchError)]
+    unusable = any(getattr(state, "code", "") in TOKENS_NEED_A_PERSON for state in states.values())
+    raise typer.Exit(3 if unusable else _exit_code(errors))
 
 
 @app.command()
@@ -151,7 +160,8 @@ def dictionaries(
     from batch.world import NoProgress, system_world
 
     request = _request(workbook, lang, config, accounts=frozenset(account or ()))
-    results = pipeline.fetch_dictionaries(request, system_world(NoProgress()))
+    with _explaining(request.words):
+        results = pipeline.fetch_dictionaries(request, system_world(NoProgress()))
     for name, result in results.items():
         if isinstance(result, BatchError):
             _say(f"{name}: {_explain(result, request.words)}")
@@ -187,9 +197,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         command(arguments, prog_name="python -m batch")
     except BatchError as error:
-        logging.getLogger(__name__).info("stopped: %s", error)
         _say(words.say("error_line", text=_explain(error, words)))
-        sys.exit(_exit_code([error]) if isinstance(error, AccountError) else 2)
+        sys.exit(2)
     except Exception:
         logging.getLogger(__name__).exception("bug")
         _say(words.say("error_bug", log=_log_file()))
@@ -236,6 +245,19 @@ def _words(lang: Language | None, config: Path | None) -> Catalogue:
 
         return catalogue(load_settings(config).language or DEFAULT_LANGUAGE)
     return catalogue(str(lang or DEFAULT_LANGUAGE))
+
+
+@contextmanager
+def _explaining(words: Catalogue, *afterwards: str) -> Iterator[None]:
+    """Expected errors become a sentence in the user's language, further sentences, and exit code 2."""
+    try:
+        yield
+    except BatchError as error:
+        logging.getLogger(__name__).info("stopped: %s", error)
+        _say(words.say("error_line", text=_explain(error, words)))
+        for key in afterwards:
+            _say(words.say(key))
+        raise typer.Exit(2) from None
 
 
 def _exit_code(errors: list[BatchError]) -> int:

@@ -106,7 +106,7 @@ def run(
     )
     with _explaining(request.words, "nothing_was_sent"), _progress() as progress:
         summary = pipeline.run(request, system_world(progress))
-    _print_summary(summary, request.words)
+    _print_summary(summary, request.words, as_json=as_json)
     if as_json:
         typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
     raise typer.Exit(summary.exit_code)
@@ -277,13 +277,14 @@ def _explain(error: BatchError, words: Catalogue) -> str:
     return str(words.explain(error.code, **error.facts))
 
 
-def _print_summary(summary: Summary, words: Catalogue) -> None:
+def _print_summary(summary: Summary, words: Catalogue, *, as_json: bool = False) -> None:
+    """What came of a run, for people; with `as_json` stdout is left to the JSON object."""
     from batch.report import status_cell, status_of
 
     for result in summary.results:
         if status_of(result["code"]) == "planned":
             facts = {"title": words.title(result["code"]), "price": result["new_price"], "stock": result["new_stock"]}
-            typer.echo(words.say("plan_row", **{**result, **facts}))
+            typer.echo(words.say("plan_row", **{**result, **facts}), err=as_json)
     troubled = [r for r in summary.results if status_of(r["code"]) in {"failed", "doubt"}]
     for result in troubled[:ROWS_SHOWN]:
         _say(f"✖ {result['message']}")

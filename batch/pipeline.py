@@ -104,7 +104,7 @@ def run(request: Request, world: World) -> report.Summary:
         outcomes = checked.answers + [outcome for result in results.values() for outcome in result.outcomes]
         answers = _answers(request, world, book, connector, accounts, results, outcomes, name, options)
         failure = _deliver(request, book, answers, journal, outcomes, unwritable)
-        summary = _summary(request, world, started, name, options, results, outcomes, failure)
+        summary = _summary(request, world, started, name, options, list(accounts), results, outcomes, failure)
         return replace(summary, results=answers.results)
 
 
@@ -284,6 +284,7 @@ def _summary(
     started: Any,
     name: str,
     options: Options,
+    accounts: Sequence[str],
     results: Mapping[str, AccountResult],
     outcomes: Sequence[Outcome],
     failure: WorkbookError | None,
@@ -307,8 +308,12 @@ def _summary(
         exit_code=4 if failure and code == 0 else code,
         counts=report.count(outcomes),
         accounts={
-            account: report.AccountSummary(report.count(result.outcomes), result.state)
-            for account, result in results.items()
+            account: report.AccountSummary(
+                report.count(outcome for outcome in outcomes if outcome.account == account),
+                results[account].state if account in results else "ok",
+            )
+            for account in accounts
+            if not request.accounts or account in request.accounts
         },
         workbook=str(request.workbook),
         report=None,

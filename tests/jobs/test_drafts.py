@@ -280,6 +280,20 @@ def test_accounts_get_their_token_columns(shop: Shop) -> None:
     assert second["login"] == ""
 
 
+def test_json_is_all_that_stands_on_stdout(shop: Shop) -> None:
+    """A script can read it, also of a dry run; each account has its own counts, its bad rows included."""
+    shop.fill([good(0), good(price="x"), good(1, account="nikt")])
+    summary = json.loads(shop.run("check", "--json").stdout)
+    assert summary["counts"] == {"planned_create": 1, "account_unknown": 1, "price_invalid": 1}
+    assert summary["accounts"] == {
+        "e-sklep1": {"counts": {"planned_create": 1, "price_invalid": 1}, "state": "ok"},
+        "e-sklep2": {"counts": {}, "state": "ok"},
+    }
+    assert set(summary) == {
+        "run", "started", "finished", "exit_code", "counts", "accounts", "workbook", "report",
+    }  # fmt: skip
+
+
 def test_english_answers(shop: Shop) -> None:
     """`--lang en` speaks English, Allegro's own words included."""
     shop.fill([good(ean=catalogue.NOT_IN_CATALOGUE)])

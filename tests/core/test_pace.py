@@ -1,0 +1,123 @@
+"""Just under the limit, evenly, and no more at once than it takes."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch.allegro.pace import HEADROOM, MOST_LANES, Budget, Lanes
+from tests.helpers.drafts import FakeClock
+
+
+def most_in_a_window(times: list[float], seconds: float) -> int:
+    return max(bisect_left(times, begin + seconds) - i for i, begin in enumerate(times))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from([0.0, 0.001, 0.5, 30.0]), min_size=1, max_size=600), st.integers(60, 600))
+def test_no_minute_holds_more_than_the_limit(pauses: list[float], per_minute: int) -> None:
+    """However the requests come, even when each drifts by half a second on its way."""
+    clock = FakeClock()
+    budget = Budget(clock, per_minute=per_minute)
+    turns = []
+    for pause in pauses:
+        clock.sleep(pause)
+        budget.take()
+        turns.append(clock.monotonic())
+    assert most_in_a_window(turns, 60.5) <= per_minute + 1
+
+
+def test_a_steady_stream_uses_the_headroom_and_no_more() -> None:
+    """The rate is the limit less one percent."""
+    clock = FakeClock()
+    budget = Budget(clock, per_minute=2490)
+    for _ in range(5001):
+        budget.take()
+    assert abs(5000 / clock.monotonic() * 60 / 2490 - HEADROOM) < 0.001
+
+
+def test_no_hour_holds_more_than_its_limit() -> None:
+    """The minute's rate is kept up until the hour's share is used; then the oldest must be an hour old."""
+    clock = FakeClock()
+    budget = Budget(clock, per_minute=60, per_hour=100)
+    turns = []
+    for _ in range(350):
+        budget.take()
+        turns.append(clock.monotonic())
+    assert turns[99] < 120
+    assert most_in_a_window(turns, 3600) == 100
+
+
+def test_hold_stops_everybody_for_so_long() -> None:
+    """A 429 with Retry-After is everybody's."""
+    clock = FakeClock()
+    budget = Budget(clock, per_minute=6000)
+    budget.hold(30)
+    budget.take()
+    assert clock.monotonic() == 30
+
+
+def test_a_failed_request_costs_a_turn() -> None:
+    """Allegro lets failures weigh more."""
+    clock = FakeClock()
+    budget = Budget(clock, per_minute=60)
+    budget.take()
+    budget.charge()
+    budget.take()
+    assert clock.monotonic() > 2
+
+
+def test_lanes_grow_while_that_helps_and_halve_when_told() -> None:
+    """Answers as quick as ever with all lanes busy: more lanes. Waiting for one's turn: enough of them."""
+    lanes = Lanes()
+    for _ in range(2000):
+        with lanes.lane():
+            lanes._busy = int(lanes._allowed)  # all are busy
+            lanes.answered(0.1, waited=0)
+            lanes._busy = 1
+    assert lanes._allowed == MOST_LANES
+    lanes.halve()
+    assert lanes._allowed == MOST_LANES / 2
+    for _ in range(100):
+        with lanes.lane():
+            lanes.answered(0.1, waited=0.5)
+    assert lanes._allowed == MOST_LANES / 2
+    lanes.narrow()
+    assert lanes._allowed == 1
+
+
+def test_slow_answers_do_not_open_lanes() -> None:
+    """Twice the usual time says that Allegro has enough to do."""
+    lanes = Lanes()
+    lanes.answered(0.1, waited=1)
+    for _ in range(50):
+        with lanes.lane():
+            lanes._busy = 2
+            lanes.answered(0.5, waited=0)
+            lanes._busy = 1
+    assert lanes._allowed == 2
+
+
+def test_never_more_at_once_than_lanes() -> None:
+    """Real threads: two lanes, ten workers."""
+    lanes = Lanes()
+    inside, most, lock = [0], [0], threading.Lock()
+
+    def work() -> None:
+        for _ in range(200):
+            with lanes.lane():
+                with lock:
+                    inside[0] += 1
+                    most[0] = max(most[0], inside[0])
+                with lock:
+                    inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 1 <= most[0] <= 2

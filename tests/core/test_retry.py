@@ -1,0 +1,46 @@
+"""What may be sent again, and when."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.allegro.retry import LONGEST_WAIT, may_send_again, patience_with, seconds_to_wait
+from batch.errors import ApiError, NoAnswer, Rejected, ServerTrouble, TokenTrouble, TooMany
+
+ERRORS: dict[str, tuple[ApiError, bool, bool]] = {
+    # error, a safe request may be sent again, one that makes something may
+    "429": (TooMany("rate_limited"), True, True),
+    "never connected": (NoAnswer("no_answer", sent=False), True, True),
+    "connection cut": (NoAnswer("no_answer", sent=True), True, False),
+    "5xx": (ServerTrouble("server_trouble"), True, False),
+    "4xx": (Rejected("rejected"), False, False),
+    "token endpoint": (TokenTrouble("token_trouble"), False, False),
+}
+
+
+@pytest.mark.parametrize(("error", "safe", "unsafe"), ERRORS.values(), ids=ERRORS)
+def test_only_what_was_certainly_not_processed_or_changes_nothing(error: ApiError, safe: bool, unsafe: bool) -> None:
+    """A POST whose fate is unknown is never simply repeated."""
+    assert may_send_again(error, safe=True) is safe
+    assert may_send_again(error, safe=False) is unsafe
+
+
+@given(st.integers(1, 50), st.none() | st.floats(0, 100_000), st.floats(0, 1))
+def test_a_single_wait_is_a_minute_at_most(attempt: int, retry_after: float | None, jitter: float) -> None:
+    """Whatever the server says."""
+    assert 0 < seconds_to_wait(attempt, retry_after=retry_after, jitter=jitter) <= LONGEST_WAIT
+
+
+def test_the_wait_doubles_and_allegro_may_overrule_it() -> None:
+    """1, 2, 4 … seconds, or what Retry-After says."""
+    assert [seconds_to_wait(n, retry_after=None, jitter=0) for n in (1, 2, 3, 4)] == [1, 2, 4, 8]
+    assert seconds_to_wait(5, retry_after=3, jitter=1) == 3
+
+
+def test_without_a_network_patience_is_shorter() -> None:
+    """Nobody waits three minutes for an unplugged cable."""
+    assert patience_with(NoAnswer("no_answer", sent=False), 180) == 60
+    assert patience_with(ServerTrouble("server_trouble"), 180) == 180
+    assert patience_with(NoAnswer("no_answer", sent=False), 5) == 5

@@ -42,7 +42,7 @@ class Calamine:
             return
         top, left = sheet.start[0] + 1, sheet.start[1] + 1
         pick = _picker([c - left for c in columns], sheet.width)
-        for number, row in enumerate(sheet.iter_rows(), top):
+        for number, row in enumerate(sheet.to_python(skip_empty_area=True), top):
             if first <= number <= last:
                 yield number, pick(row)
 

@@ -8,6 +8,7 @@ rebuilds. A file that already says everything is not touched at all.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from batch.workbook.edit import SheetEdit
 from batch.workbook.guard import check_columns, check_file, check_growing, check_not_open
 from batch.workbook.package import Package, Stamp, open_package
 from batch.workbook.places import Book, Place, find_places, open_book
-from batch.workbook.plain import plain
+from batch.workbook.plain import check_well_formed, plain
 from batch.workbook.recalculate import calculate_on_load, without_chain
 from batch.workbook.save import replace_file
 from batch.workbook.sheet import IN_TAG, NotPlainError, SheetXml
@@ -53,7 +54,7 @@ def check_writable(path: Path, *, growing: Collection[str] = ("Results",)) -> No
     check_file(path)
     book = open_book(package)
     for name, place in find_places(book, {*CELL_TABLES, *growing}).items():
-        xml = _sheet(package, place.sheet.part)
+        xml = _sound_sheet(package, place.sheet.part)
         if name in growing:
             check_growing(book, xml, place)
         else:
@@ -172,12 +173,17 @@ def _resized(package: Package, place: Place, last: int, *, filled: bool) -> byte
     return re.sub(rb"<(?:\w+:)?" + names + rb"\s" + IN_TAG, tag, package.text(place.part))
 
 
-def _sheet(package: Package, part: str) -> SheetXml:
+def _sound_sheet(package: Package, part: str) -> SheetXml:
+    """A sheet that can be cut, or rewritten so that it can. Raises WorkbookError for any other."""
     data = package.text(part)
     try:
-        return SheetXml(data)
-    except NotPlainError:
+        check_well_formed(data)
         try:
-            return SheetXml(plain(data))
-        except NotPlainError as error:
-            raise package.damaged(part) from error
+            xml = SheetXml(data)
+            deque(xml.rows(), maxlen=0)
+        except NotPlainError:
+            xml = SheetXml(plain(data))
+            deque(xml.rows(), maxlen=0)
+    except NotPlainError as error:
+        raise package.damaged(part) from error
+    return xml

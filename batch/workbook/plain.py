@@ -27,6 +27,14 @@ def plain(data: bytes) -> bytes:
     return writer.result()
 
 
+def check_well_formed(data: bytes) -> None:
+    """Raise NotPlainError when this is no well-formed XML."""
+    try:
+        expat.ParserCreate().Parse(data, True)
+    except (expat.ExpatError, ValueError) as error:
+        raise NotPlainError from error
+
+
 class _PlainWriter:
     """Writes what expat reports, numbering rows and cells that carry no number, and sorts both."""
 

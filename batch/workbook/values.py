@@ -6,6 +6,7 @@ a file as `A`, so text that looks like that is escaped; characters that XML forb
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -91,7 +92,7 @@ def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> Form:
         return value.strftime("%Y-%m-%d %H:%M" if isinstance(value, datetime) else "%Y-%m-%d")
     if isinstance(value, str):
         return visible(value) or None
-    if isinstance(value, float | Decimal) and not float("-inf") < value < float("inf"):
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
         msg = f"a cell cannot hold {value}"
         raise ValueError(msg)
     return value

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from batch.clock import Clock
 
 HEADROOM = 0.99  # of a limit: requests may drift by 0.6 s on their way without crowding Allegro's window
-MOST_LANES = 24
+FIRST_LANES, MOST_LANES = 4, 24
 
 
 class Budget:
@@ -66,7 +66,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._free = threading.Condition()
-        self._allowed = 2.0
+        self._allowed = float(FIRST_LANES)
         self._busy = 0
         self._usual: float | None = None  # seconds an answer takes when nobody is in the way
 

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.allegro.pace import HEADROOM, MOST_LANES, Budget, Lanes
+from batch.allegro.pace import FIRST_LANES, HEADROOM, MOST_LANES, Budget, Lanes
 from tests.helpers.drafts import FakeClock
 
 
@@ -95,14 +95,14 @@ def test_slow_answers_do_not_open_lanes() -> None:
     lanes.answered(0.1, waited=1)
     for _ in range(50):
         with lanes.lane():
-            lanes._busy = 2
+            lanes._busy = FIRST_LANES
             lanes.answered(0.5, waited=0)
             lanes._busy = 1
-    assert lanes._allowed == 2
+    assert lanes._allowed == FIRST_LANES
 
 
 def test_never_more_at_once_than_lanes() -> None:
-    """Real threads: two lanes, ten workers."""
+    """Real threads: four lanes, ten workers."""
     lanes = Lanes()
     inside, most, lock = [0], [0], threading.Lock()
 
@@ -120,4 +120,4 @@ def test_never_more_at_once_than_lanes() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 1 <= most[0] <= 2
+    assert 1 <= most[0] <= FIRST_LANES

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.accounts.endpoint import TokenEndpoint
+from batch.accounts.token_file import Token
 from batch.accounts.tokens import TokenState, TokenStore, open_tokens
 from batch.allegro.pace import Budget, Lanes
 from batch.allegro.session import ApiSession, Traffic, new_http
+from batch.errors import AccountError, SettingsError
 from batch.model import Account
 from batch.settings import Settings
 from batch.world import World
@@ -101,7 +105,13 @@ class _AccessTokens:
     store: TokenStore
 
     def access_token(self) -> str:
-        return self.store.current().access_token
+        return self._asked(self.store.current)
 
     def replace(self, rejected: str) -> str:
-        return self.store.renew(rejected).access_token
+        return self._asked(functools.partial(self.store.renew, rejected))
+
+    def _asked(self, ask: Callable[[], Token]) -> str:
+        try:
+            return ask().access_token
+        except SettingsError as error:  # a secret that is not there stops this account, not the run
+            raise AccountError(error.code, **error.facts) from error

@@ -29,6 +29,7 @@ from batch.errors import (
     JournalError,
     NoAnswer,
     ServerTrouble,
+    SettingsError,
     TokenTrouble,
     TooMany,
 )
@@ -320,7 +321,7 @@ class DraftExecutor:
 
 def cause(error: BatchError) -> str:
     """The row code for trouble that is not the row's fault."""
-    if isinstance(error, AccountError):
+    if isinstance(error, AccountError | SettingsError) and error.code != "tokens_locked":
         return "forbidden" if isinstance(error, Forbidden) else "login_needed"
     at_fault = error.__cause__ if isinstance(error, TokenTrouble) else error
     return "rate_limited" if isinstance(at_fault, TooMany) else "server_trouble"

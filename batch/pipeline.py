@@ -12,24 +12,24 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from batch import report
 from batch.accounts.tokens import TokenState
 from batch.allegro.dictionaries import SOURCES, read_dictionary
-from batch.allegro.offers import EXTERNAL_IDS_A_LOOK_UP, Offers
-from batch.allegro.session import ApiSession
+from batch.allegro.offers import Offers
+from batch.allegro.survey import survey
 from batch.connect import Connection, Connector
 from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe
-from batch.errors import AccountError, ApiError, BatchError, UsageError, WorkbookError
-from batch.execute import WORKERS, DraftExecutor, cause
+from batch.errors import AccountError, ApiError, BatchError, SettingsError, UsageError, WorkbookError
+from batch.execute import DraftExecutor, cause
 from batch.journal import Journal
 from batch.messages import Catalogue
-from batch.model import Account, DictionaryEntry, Entry, FoundOffer, Job, Outcome, ProductRow, State
+from batch.model import Account, DictionaryEntry, Job, Outcome, ProductRow, State
 from batch.parallel import each
 from batch.plan import Step, blame, plan_drafts, planned, wants_draft
 from batch.resolve import kinds_needed, resolve
@@ -65,17 +65,26 @@ class Request:
     anyway: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run under way: the request, and what was read and opened for it."""
+
+    name: str
+    request: Request
+    world: World
+    journal: Journal
+    book: WorkbookData
+    options: Options
+    accounts: Mapping[str, Account]
+    connector: Connector
+
+
+@dataclass(frozen=True, slots=True)
 class AccountResult:
     """What came of one account, and what stopped it, if anything did."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     stopped: BatchError | None = None
-
-    @property
-    def state(self) -> str:
-        """`ok`, or the row code of what stopped the account."""
-        return cause(self.stopped) if self.stopped else "ok"
 
 
 # --- run
@@ -88,237 +97,166 @@ def run(request: Request, world: World) -> report.Summary:
     """
     started = world.clock.now()
     name = report.run_name(started, world.new_id(), dry_run=request.dry_run)
-    with hold_workbook(request.workbook), _journal(request.settings, world) as journal:
+    with hold_workbook(request.workbook), _open_journal(request.settings, world) as journal:
         unwritable = _why_unwritable(request)
         book = read_workbook(request.workbook, tables=TABLES)
         options = read_options(book.tables["Settings"])
-        accounts = read_accounts(book.tables["Accounts"], list(request.settings.environments))
+        accounts = _read_accounts(request, book)
         defaults = read_defaults(book.tables["Defaults"])
-        _check_names(request.accounts, accounts)
         checked = check_products(book.tables["Products"], accounts, defaults, request.accounts)
 
         connector = Connector(request.settings, request.workbook, request.words.language, world)
-        work = functools.partial(_work, request, world, journal, connector, name, options)
-        results = _each_account(checked.rows, accounts, work)
+        this = Run(name, request, world, journal, book, options, accounts, connector)
+        by_account = _every_account(this, checked.rows)
 
-        outcomes = checked.answers + [outcome for result in results.values() for outcome in result.outcomes]
-        answers = _answers(request, world, book, connector, accounts, results, outcomes, name, options)
-        failure = _deliver(request, book, answers, journal, outcomes, unwritable)
-        summary = _summary(request, world, started, name, options, list(accounts), results, outcomes, failure)
-        return replace(summary, results=answers.results)
-
-
-def _work(
-    request: Request,
-    world: World,
-    journal: Journal,
-    connector: Connector,
-    name: str,
-    options: Options,
-    account: Account,
-    rows: list[ProductRow],
-) -> AccountResult:
-    """All of one account: look up, resolve, plan, execute."""
-    world.progress.begin(account.name, len(rows))
-    try:
-        plan, connection = _plan(request, world, journal, connector, account, rows)
-    except (AccountError, ApiError) as error:
-        return AccountResult([blame(row, cause(error)) for row in rows], error)
-    steps = [step for step in plan if isinstance(step, Step)]
-    known = [outcome for outcome in plan if isinstance(outcome, Outcome)]
-    for outcome in known:
-        world.progress.advance(outcome)
-    if request.dry_run or connection is None:
-        return AccountResult(known + [planned(step) for step in steps])
-    executor = DraftExecutor(
-        offers=Offers(connection.session),
-        journal=journal,
-        seller=connection.seller,
-        run=name,
-        wait_seconds=_wait_seconds(request, options),
-        clock=world.clock,
-        ease=connection.session.ease,
-        advance=world.progress.advance,
-    )
-    execution = executor.execute(steps)
-    return AccountResult(known + execution.outcomes, execution.stopped)
-
-
-def _plan(
-    request: Request, world: World, journal: Journal, connector: Connector, account: Account, rows: list[ProductRow]
-) -> tuple[list[Step | Outcome], Connection | None]:
-    """What to do with each row of an account; no connection is made for rows that want no draft."""
-    wanted = [row for row in rows if wants_draft(row)]
-    if not wanted:
-        return plan_drafts(rows, known={}, found={}, defaults={}, now=world.clock.now()), None
-    connection = connector.connect(account)
-    known = journal.latest(connection.seller, [row.external_id for row in rows])
-    found, dictionaries = _ask(connection.session, wanted, known)
-    defaults = {
-        row.defaults.row: resolve(
-            row.defaults, account.name, dictionaries.__getitem__, functools.partial(_kind_word, request.words)
+        outcomes = [*checked.answers, *(outcome for result in by_account.values() for outcome in result.outcomes)]
+        answers = _answers(this, by_account, outcomes)
+        failure = _deliver(this, answers, outcomes, unwritable)
+        return report.Summary(
+            run=name,
+            started=started,
+            finished=world.clock.now(),
+            workbook=str(request.workbook),
+            outcomes=outcomes,
+            states={account: _state(by_account.get(account)) for account in _in_scope(accounts, request)},
+            results=answers.results,
+            notes=_notes(this, by_account, unwritable or failure),
+            failed_late=failure is not None,
         )
-        for row in {row.defaults.row: row for row in wanted}.values()
-    }
-    return plan_drafts(rows, known=known, found=found, defaults=defaults, now=world.clock.now()), connection
 
 
-def _ask(
-    session: ApiSession, rows: Sequence[ProductRow], known: Mapping[str, Entry]
-) -> tuple[dict[str, list[FoundOffer]], dict[str, list[DictionaryEntry]]]:
-    """What Allegro holds for these rows, by external id, and the dictionaries their defaults need, by kind.
-
-    Offers that only the journal knows are asked for one by one: the list lags behind, and they may be deleted.
-    """
-    offers = Offers(session)
-    found: dict[str, list[FoundOffer]] = {}
-    dictionaries: dict[str, list[DictionaryEntry]] = {}
-
-    def look_up(external_ids: list[str]) -> None:
-        found.update(offers.find(external_ids))
-
-    def fetch(kind: str) -> None:
-        dictionaries[kind] = read_dictionary(session, kind)
-
-    def confirm(entry: Entry) -> None:
-        offer = offers.get(entry.offer_id) if entry.offer_id else None
-        if offer is not None:
-            found[entry.external_id] = [FoundOffer(offer.offer_id, entry.external_id, offer.status, None, None)]
-
-    ids = [row.external_id for row in rows]
-    kinds = set().union(*(kinds_needed(row.defaults) for row in {row.defaults.row: row for row in rows}.values()))
-    blocks = [ids[start : start + EXTERNAL_IDS_A_LOOK_UP] for start in range(0, len(ids), EXTERNAL_IDS_A_LOOK_UP)]
-    questions: list[Callable[[], None]] = [functools.partial(fetch, kind) for kind in kinds]
-    questions += [functools.partial(look_up, block) for block in blocks]
-    each(questions, lambda ask: ask(), threads=WORKERS)
-    done = [e for i in ids if (e := known.get(i)) and e.state is State.DONE and i not in found]
-    each(done, confirm, threads=WORKERS)
-    return found, dictionaries
-
-
-def _kind_word(words: Catalogue, kind: str) -> str:
-    return next(choice.words[words.language] for choice in schema.DICTIONARY_KINDS if choice.code == kind)
-
-
-def _wait_seconds(request: Request, options: Options) -> float:
-    if request.wait_seconds is not None:
-        return request.wait_seconds
-    return options.wait_seconds if options.wait_for_updates else 0.0
-
-
-def _each_account(rows: Sequence[ProductRow], accounts: Mapping[str, Account], work: Any) -> dict[str, AccountResult]:
-    """Work on several accounts at once; each gets its own rows."""
+def _every_account(this: Run, rows: Sequence[ProductRow]) -> dict[str, AccountResult]:
+    """Work on several accounts at once; one that stops does not hold up the others."""
     by_account: dict[str, list[ProductRow]] = {}
     for row in rows:
         by_account.setdefault(row.account, []).append(row)
     results: dict[str, AccountResult] = {}
 
-    def one(name: str) -> None:
-        results[name] = work(accounts[name], by_account[name])
+    def work(account: str) -> None:
+        results[account] = _make_drafts(this, this.accounts[account], by_account[account])
 
-    each(by_account, one, threads=ACCOUNTS_AT_ONCE)
-    return {name: results[name] for name in by_account}
+    each(by_account, work, threads=ACCOUNTS_AT_ONCE)
+    return {account: results[account] for account in by_account}
+
+
+def _make_drafts(this: Run, account: Account, rows: Sequence[ProductRow]) -> AccountResult:
+    """All of one account: look up, resolve, plan, execute."""
+    progress = this.world.progress
+    progress.begin(account.name, len(rows))
+    wanted = [row for row in rows if wants_draft(row)]
+    others = [row for row in rows if not wants_draft(row)]
+    if not wanted:
+        return AccountResult(_plan_without_asking(this, others))
+    try:
+        connection = this.connector.connect(account)
+        plan = _plan(this, account, connection, rows)
+    except (AccountError, ApiError, SettingsError) as error:
+        return AccountResult(_plan_without_asking(this, others) + [blame(row, cause(error)) for row in wanted], error)
+    known = [item for item in plan if isinstance(item, Outcome)]
+    steps = [item for item in plan if isinstance(item, Step)]
+    for outcome in known:
+        progress.advance(outcome)
+    if this.request.dry_run:
+        return AccountResult(known + [planned(step) for step in steps])
+    executor = DraftExecutor(
+        offers=Offers(connection.session),
+        journal=this.journal,
+        seller=connection.seller,
+        run=this.name,
+        wait_seconds=_wait_seconds(this),
+        clock=this.world.clock,
+        ease=connection.session.ease,
+        advance=progress.advance,
+    )
+    execution = executor.execute(steps)
+    return AccountResult(known + execution.outcomes, execution.stopped)
+
+
+def _plan(this: Run, account: Account, connection: Connection, rows: Sequence[ProductRow]) -> list[Step | Outcome]:
+    """What to do with each row, after asking the journal and Allegro. Raises as ApiSession.get."""
+    wanted = [row for row in rows if wants_draft(row)]
+    sets = {row.defaults.row: row.defaults for row in wanted}
+    known = this.journal.latest(connection.seller, [row.external_id for row in rows])
+    made = {x: entry.offer_id for x, entry in known.items() if entry.state is State.DONE and entry.offer_id}
+    kinds = set().union(*map(kinds_needed, sets.values()))
+    surveyed = survey(connection.session, [row.external_id for row in wanted], made, kinds)
+    resolved = {
+        row: resolve(defaults, account.name, surveyed.dictionaries.__getitem__, functools.partial(_kind, this))
+        for row, defaults in sets.items()
+    }
+    return plan_drafts(rows, known=known, found=surveyed.offers, defaults=resolved, now=this.world.clock.now())
+
+
+def _plan_without_asking(this: Run, rows: Sequence[ProductRow]) -> list[Outcome]:
+    """The answers of rows that want nothing from Allegro."""
+    plan = plan_drafts(rows, known={}, found={}, defaults={}, now=this.world.clock.now())
+    return [item for item in plan if isinstance(item, Outcome)]
 
 
 # --- what a run leaves behind
 
 
-def _answers(
-    request: Request,
-    world: World,
-    book: WorkbookData,
-    connector: Connector,
-    accounts: Mapping[str, Account],
-    results: Mapping[str, AccountResult],
-    outcomes: Sequence[Outcome],
-    name: str,
-    options: Options,
-) -> Answers:
-    products = book.tables["Products"]
-    urls = {account: connector.offer_url(accounts[account]) for account in results}
-    reporter = report.Reporter(name, request.words, products, urls)
-    by_number = {row[0]: row for row in products.rows}
-    now = world.clock.now()
+def _answers(this: Run, by_account: Mapping[str, AccountResult], outcomes: Sequence[Outcome]) -> Answers:
+    accounts = [this.accounts[account] for account in by_account]
+    urls = {account.name: this.connector.offer_url(account) for account in accounts}
+    reporter = report.Reporter(this.name, this.request.words, this.book.tables["Products"], urls)
     return Answers(
-        run=name,
-        results=[
-            reporter.result(outcome, by_number[outcome.row], now) for outcome in sorted(outcomes, key=lambda o: o.row)
-        ],
-        accounts={
-            account: token_cells(connector.token_state(accounts[account]), request.words)
-            for account in results
-            if results[account].outcomes
-        },
-        keep_runs=options.keep_runs,
+        run=this.name,
+        results=reporter.results(outcomes, this.world.clock.now()),
+        accounts={account.name: _token_cells(this.connector, account, this.request.words) for account in accounts},
+        keep_runs=this.options.keep_runs,
     )
 
 
 def _deliver(
-    request: Request,
-    book: WorkbookData,
-    answers: Answers,
-    journal: Journal,
-    outcomes: Sequence[Outcome],
-    unwritable: WorkbookError | None,
+    this: Run, answers: Answers, outcomes: Sequence[Outcome], unwritable: WorkbookError | None
 ) -> WorkbookError | None:
-    """Write the answers, or keep them in the journal. Returns what was in the way, if it came unasked."""
+    """Write the answers, or keep them in the journal. Returns what was in the way, if it came unforeseen."""
     failure = None
-    if request.dry_run:
-        if unwritable is None:
-            deliver_plan(book, answers)
-        return None
     if unwritable is None:
         try:
-            deliver(book, answers, journal)
+            if this.request.dry_run:
+                deliver_plan(this.book, answers)
+            else:
+                deliver(this.book, answers, this.journal)
         except WorkbookError as error:
             failure = error
+    if this.request.dry_run:
+        return failure
     if unwritable or failure:
-        owe(book, answers, journal)
-    journal.mark_reported([outcome.entry for outcome in outcomes if outcome.entry is not None])
+        owe(this.book, answers, this.journal)
+    this.journal.mark_reported([outcome.entry for outcome in outcomes if outcome.entry is not None])
     return failure
 
 
-def _summary(
-    request: Request,
-    world: World,
-    started: Any,
-    name: str,
-    options: Options,
-    accounts: Sequence[str],
-    results: Mapping[str, AccountResult],
-    outcomes: Sequence[Outcome],
-    failure: WorkbookError | None,
-) -> report.Summary:
-    notes = []
-    if request.wait_seconds is None and options.wait_for_updates and options.wait_seconds < ADVISED_WAIT:
-        notes.append(request.words.say("wait_is_short", seconds=options.wait_seconds, advised=ADVISED_WAIT))
-    for account, result in results.items():
+def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: WorkbookError | None) -> list[str]:
+    words, notes = this.request.words, []
+    if this.request.wait_seconds is None and 0 < _wait_seconds(this) < ADVISED_WAIT:
+        notes.append(words.say("wait_is_short", seconds=_wait_seconds(this), advised=ADVISED_WAIT))
+    for account, result in by_account.items():
         if result.stopped:
-            text = request.words.explain(result.stopped.code, **{"account": account, **result.stopped.facts})
-            notes.append(f"{account}: {text}")
-    if failure:
-        notes += [str(request.words.explain(failure.code, **failure.facts)), request.words.say("answers_wait")]
-    elif request.anyway and not request.dry_run:
-        notes.append(request.words.say("answers_wait"))
-    code = report.exit_code(outcomes, [result.state for result in results.values()])
-    return report.Summary(
-        run=name,
-        started=started,
-        finished=world.clock.now(),
-        exit_code=4 if failure and code == 0 else code,
-        counts=report.count(outcomes),
-        accounts={
-            account: report.AccountSummary(
-                report.count(outcome for outcome in outcomes if outcome.account == account),
-                results[account].state if account in results else "ok",
-            )
-            for account in accounts
-            if not request.accounts or account in request.accounts
-        },
-        workbook=str(request.workbook),
-        report=None,
-        notes=tuple(notes),
-    )
+            facts = {"account": account, **result.stopped.facts}
+            notes.append(f"{account}: {words.explain(result.stopped.code, **facts)}")
+    if unwritten:
+        notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
+        if not this.request.dry_run:
+            notes.append(words.say("answers_wait"))
+    return notes
+
+
+def _state(result: AccountResult | None) -> str:
+    return cause(result.stopped) if result and result.stopped else "ok"
+
+
+def _wait_seconds(this: Run) -> float:
+    if this.request.wait_seconds is not None:
+        return this.request.wait_seconds
+    return this.options.wait_seconds if this.options.wait_for_updates else 0.0
+
+
+def _kind(this: Run, kind: str) -> str:
+    words = {choice.code: choice.words for choice in schema.DICTIONARY_KINDS}
+    return words[kind][this.request.words.language]
 
 
 # --- the other jobs
@@ -333,12 +271,13 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
     with hold_workbook(request.workbook):
         check_writable(request.workbook, growing=("Dictionaries",))
         book = read_workbook(request.workbook, tables=("Accounts", "Dictionaries"))
-        accounts = read_accounts(book.tables["Accounts"], list(request.settings.environments))
-        _check_names(request.accounts, accounts)
+        accounts = _read_accounts(request, book)
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         entries: dict[str, list[DictionaryEntry]] = {}
         results: dict[str, BatchError | int] = {}
-        for account in _active(accounts, request.accounts):
+        for account in _in_scope(accounts, request).values():
+            if not account.active:
+                continue
             try:
                 session = connector.connect(account).session
                 entries[account.name] = [entry for kind in SOURCES for entry in read_dictionary(session, kind)]
@@ -358,12 +297,13 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
     """
     with hold_workbook(request.workbook):
         book = read_workbook(request.workbook, tables=("Accounts",))
-        accounts = read_accounts(book.tables["Accounts"], list(request.settings.environments))
-        _check_names(request.accounts, accounts)
+        accounts = _read_accounts(request, book)
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         states: dict[str, TokenState | BatchError] = {}
         cells = {}
-        for account in _active(accounts, request.accounts):
+        for account in _in_scope(accounts, request).values():
+            if not account.active:
+                continue
             try:
                 if refresh:
                     connector.tokens(account).renew_now()
@@ -382,7 +322,7 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
 
 
 @contextmanager
-def _journal(settings: Settings, world: World) -> Iterator[Journal]:
+def _open_journal(settings: Settings, world: World) -> Iterator[Journal]:
     url = settings.journal.get_secret_value() if settings.journal else None
     journal = Journal(url, world.clock.now) if url else Journal.in_folder(world.data_folder, world.clock.now)
     try:
@@ -402,14 +342,24 @@ def _why_unwritable(request: Request) -> WorkbookError | None:
     return None
 
 
-def _check_names(wanted: frozenset[str], accounts: Mapping[str, Account]) -> None:
-    unknown = sorted(wanted - accounts.keys())
+def _read_accounts(request: Request, book: WorkbookData) -> dict[str, Account]:
+    """The accounts of the workbook. Raises UsageError when one is asked for that is not among them."""
+    accounts = read_accounts(book.tables["Accounts"], list(request.settings.environments))
+    unknown = sorted(request.accounts - accounts.keys())
     if unknown:
         raise UsageError("account_not_there", unknown=unknown, accounts=list(accounts))
+    return accounts
 
 
-def _active(accounts: Mapping[str, Account], only: frozenset[str]) -> list[Account]:
-    return [a for a in accounts.values() if a.active and (not only or a.name in only)]
+def _in_scope(accounts: Mapping[str, Account], request: Request) -> dict[str, Account]:
+    return {name: a for name, a in accounts.items() if not request.accounts or name in request.accounts}
+
+
+def _token_cells(connector: Connector, account: Account, words: Catalogue) -> dict[str, Any]:
+    try:
+        return token_cells(connector.token_state(account), words)
+    except (AccountError, SettingsError) as error:
+        return token_cells(error, words)
 
 
 def token_cells(state: TokenState | BatchError, words: Catalogue) -> dict[str, Any]:

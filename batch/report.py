@@ -36,6 +36,11 @@ class Reporter:
     products: TableData
     offer_url: Mapping[str, str]  # account -> address of its offers, ending in /
 
+    def results(self, outcomes: Iterable[Outcome], time: datetime) -> list[ResultRow]:
+        """The `Results` rows of all outcomes, in the order of the sheet."""
+        rows = {row[0]: row for row in self.products.rows}
+        return [self.result(outcome, rows[outcome.row], time) for outcome in sorted(outcomes, key=lambda o: o.row)]
+
     def result(self, outcome: Outcome, row: Row, time: datetime) -> ResultRow:
         """The `Results` row of an outcome; `row` is its row of `Products`."""
         typed = {key: text_of(self.products.value(row, key)) for key in ("account", "ean", "external_id", "action")}
@@ -232,39 +237,50 @@ def _typed(key: str, value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountSummary:
-    """One account's part in a run. `state` is `ok` or the code of what stopped it."""
-
-    counts: dict[str, int]
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
-    """What `run` prints. `notes` are sentences about the run as a whole."""
+    """What came of a run. `states`: account -> `ok` or the code of what stopped it; `notes` are sentences for people.
+
+    `failed_late` says that the answers could not be written although the run had begun.
+    """
 
     run: str
     started: datetime
     finished: datetime
-    exit_code: int
-    counts: dict[str, int]
-    accounts: dict[str, AccountSummary]
     workbook: str
-    report: str | None
-    notes: tuple[str, ...] = ()
+    outcomes: Sequence[Outcome]
+    states: Mapping[str, str]
     results: Sequence[ResultRow] = ()
+    notes: Sequence[str] = ()
+    failed_late: bool = False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows got each code."""
+        return count(self.outcomes)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done, 4 some rows failed or answers wait in the journal, 3 a person must log in."""
+        return exit_code(self.outcomes, self.states.values()) or (4 if self.failed_late else 0)
 
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
+        by_account: dict[str, list[Outcome]] = {account: [] for account in self.states}
+        for outcome in self.outcomes:
+            if outcome.account in by_account:
+                by_account[outcome.account].append(outcome)
         return {
             "run": self.run,
             "started": self.started.isoformat(),
             "finished": self.finished.isoformat(),
             "exit_code": self.exit_code,
             "counts": self.counts,
-            "accounts": {name: {"counts": a.counts, "state": a.state} for name, a in self.accounts.items()},
+            "accounts": {
+                account: {"counts": count(outcomes), "state": self.states[account]}
+                for account, outcomes in by_account.items()
+            },
             "workbook": self.workbook,
-            "report": self.report,
+            "report": None,
         }
 
 

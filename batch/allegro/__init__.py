@@ -6,4 +6,5 @@ retry.py         may this be sent again, and after how long? (pure)
 payloads.py      our types <-> Allegro's JSON (pure)
 offers.py        look-up, drafts, operations
 dictionaries.py  shipping rates, policies, responsible producers and persons
+survey.py        both, for all rows of an account at once
 """

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from batch.allegro.session import ApiSession
-from batch.errors import ServerTrouble
+from batch.allegro.session import ApiSession, understanding
 from batch.model import DictionaryEntry
 
 
@@ -38,12 +37,11 @@ def read_dictionary(session: ApiSession, kind: str) -> list[DictionaryEntry]:
     offset = 0
     while True:
         params = {"limit": source.page, "offset": offset} if source.page else None
-        data = session.get(source.path, params).data
-        page = data.get(source.key) if isinstance(data, dict) else None
-        if not isinstance(page, list):
-            raise ServerTrouble("answer_unusable", call=f"GET {source.path}")
+        answer = session.get(source.path, params)
+        with understanding(answer):
+            page = [_entry(kind, entry) for entry in answer.data[source.key]]
         for entry in page:
-            entries.setdefault(str(entry["id"]), _entry(kind, entry))
+            entries.setdefault(entry.id, entry)
         following = min(offset + len(page), source.largest_offset)
         if len(page) < source.page or following <= offset:
             return list(entries.values())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from batch.allegro.payloads import draft, error_words, found_offer, found_products, refusal_code
 from batch.allegro.retry import PATIENCE
-from batch.allegro.session import Answer, ApiSession
+from batch.allegro.session import Answer, ApiSession, understanding
 from batch.errors import AccountError, ApiError, Rejected, ServerTrouble
 from batch.model import Accepted, FoundOffer, Made, ProductRow, Refused
+
+log = logging.getLogger(__name__)
 
 EXTERNAL_IDS_A_LOOK_UP = 100  # OpenAPI: external.id, maxItems
 PAGE = 1000  # OpenAPI: limit, maximum
@@ -32,13 +35,15 @@ class Offers:
         offset = 0
         while True:
             params: dict[str, Any] = {"external.id": wanted, "limit": PAGE, "offset": offset}
-            data = _object(self._session.get("/sale/offers", params))
-            page = data.get("offers") or []
-            for offer in map(found_offer, page):
+            answer = self._session.get("/sale/offers", params)
+            with understanding(answer):
+                page = [found_offer(offer) for offer in answer.data["offers"]]
+                total = int(answer.data.get("totalCount") or 0)
+            for offer in page:
                 if offer.external_id is not None:
                     found.setdefault(offer.external_id, []).append(offer)
             offset += len(page)
-            if not page or offset >= int(data.get("totalCount") or 0):
+            if not page or offset >= total:
                 return found
 
     def create(self, row: ProductRow, ids: Mapping[str, str]) -> Made | Accepted | Refused:
@@ -107,28 +112,22 @@ class Offers:
     def _candidates(self, row: ProductRow, ids: list[str]) -> list[dict[str, str]]:
         """The products that fit a code, with their names where the catalogue tells them."""
         params: dict[str, str] = {"phrase": row.gtin or "", "mode": "GTIN", "language": "pl-PL"}
+        names: dict[str, str] = {}
         try:
-            products = _object(self._session.get("/sale/products", params)).get("products") or []
-        except (ApiError, AccountError):  # the ids alone are answer enough
-            products = []
-        names = {str(product.get("id")): str(product.get("name") or "") for product in products}
+            answer = self._session.get("/sale/products", params)
+            with understanding(answer):
+                names = {str(product["id"]): str(product.get("name") or "") for product in answer.data["products"]}
+        except (ApiError, AccountError) as error:  # the ids alone are answer enough
+            log.info("candidates for %s: %s", row.gtin, error)
         return [{"id": product, "name": names.get(product, "")} for product in ids or names]
 
 
 def _made(answer: Answer) -> Made:
-    data = _object(answer)
-    if not data.get("id"):
-        raise ServerTrouble("answer_unusable", status=answer.status, trace_id=answer.trace_id)
-    validation = data.get("validation") or {}
-    publication = data.get("publication") or {}
-    errors = [e for e in validation.get("errors") or [] if isinstance(e, dict)]
-    return Made(str(data["id"]), str(publication.get("status") or ""), error_words(errors), answer.trace_id)
-
-
-def _object(answer: Answer) -> dict[str, Any]:
-    if not isinstance(answer.data, dict):
-        raise ServerTrouble("answer_unusable", status=answer.status, trace_id=answer.trace_id)
-    return answer.data
+    with understanding(answer):
+        validation = answer.data.get("validation") or {}
+        publication = answer.data.get("publication") or {}
+        errors = error_words(validation.get("errors") or [])
+        return Made(str(answer.data["id"]), str(publication.get("status") or ""), errors, answer.trace_id)
 
 
 def _operation_status(answer: Answer) -> str | None:

@@ -102,7 +102,7 @@ def refusal_code(errors: list[dict[str, Any]]) -> str:
 def found_products(errors: list[dict[str, Any]]) -> list[str]:
     """The product ids behind MultipleProductsFoundException; its metadata is a list or a comma-separated text."""
     for error in errors:
-        ids = (error.get("metadata") or {}).get("foundProductsIds")
+        ids = _part(error, "metadata", "foundProductsIds")
         if ids:
             parts = ids if isinstance(ids, list) else str(ids).strip("[]").split(",")
             return [str(part).strip().strip("\"'") for part in parts if str(part).strip()]

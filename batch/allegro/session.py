@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -41,6 +42,15 @@ class Answer:
     trace_id: str | None
     location: str | None = None
     retry_after: float | None = None
+
+
+@contextmanager
+def understanding(answer: Answer) -> Iterator[None]:
+    """An answer of another shape than Allegro documents is trouble of the server, not a bug of ours."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ServerTrouble("answer_unusable", status=answer.status, trace_id=answer.trace_id) from error
 
 
 class AccessTokens(Protocol):

@@ -47,11 +47,12 @@ def readable(book: Book, sheets: Sequence[Sheet]) -> Readable:
     """The checked package with `sheets` in the given order. Raises WorkbookError for what is broken or too big."""
     package, known, dense, escaped = book.package, [], True, False
     strings = package.text(book.strings) if book.strings else b"<sst/>"
+    longest = max(map(len, strings.split(b"</si>")))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as out:
         for index, sheet in enumerate(sheets, 1):
             xml = _plain_sheet(package, sheet.part)
-            _check_texts(package, sheet.part, xml, strings)
+            _check_texts(package, sheet.part, xml, strings, longest)
             dense = dense and _is_dense(xml)
             known.append(_known(xml) if _formulas_or_errors(xml) else {})
             escaped = escaped or _ESCAPE.search(xml.data) is not None
@@ -90,7 +91,8 @@ def _check_numbering(xml: SheetXml) -> None:
     count = xml.data.count(tag, xml.body_start, xml.body_end)
     if count > MAX_ROW:
         raise NotPlainError
-    numbers = [int(n) for n in re.compile(tag + rb' r="(\d{1,7})"').findall(xml.data, xml.body_start, xml.body_end)]
+    numbered = re.compile(tag + rb' r="(\d{1,7})"')
+    numbers = list(map(int, numbered.findall(xml.data, xml.body_start, xml.body_end)))
     if len(numbers) != count or not all(map(lt, numbers, numbers[1:])) or (numbers and numbers[-1] > MAX_ROW):
         raise NotPlainError
     if _formulas_or_errors(xml):
@@ -108,13 +110,11 @@ def _is_dense(xml: SheetXml) -> bool:
     return width <= MAX_COLUMN and height * width <= MAX_DENSE
 
 
-def _check_texts(package: Package, part: str, xml: SheetXml, strings: bytes) -> None:
+def _check_texts(package: Package, part: str, xml: SheetXml, strings: bytes, longest: int) -> None:
     """A bomb needs no compression: a million cells may share one string of a megabyte."""
-    if len(strings) * len(xml.data) // 20 <= MAX_TEXT:
+    if longest * len(xml.data) // 20 <= MAX_TEXT or longest * xml.data.count(b't="s"') <= MAX_TEXT:
         return
     lengths = [len(item) for item in shared_items(strings)]
-    if max(lengths, default=0) * xml.data.count(b't="s"') <= MAX_TEXT:
-        return
     used = (int(n) for n in re.findall(rb't="s"[^<>]*>\s*<(?:\w+:)?v>(\d{1,9})<', xml.data))
     if sum(lengths[n] for n in used if n < len(lengths)) > MAX_TEXT:
         raise package.too_big(part)

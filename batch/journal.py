@@ -14,7 +14,9 @@ SQLite by default; only SQLAlchemy Core is used, so that another database needs 
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -28,6 +30,8 @@ from batch.errors import AttemptTaken, JournalError
 from batch.model import Entry, Money, State
 
 SCHEMA_VERSION = "1"
+PREPARATIONS = 10  # more than there are tables: each failure means that another run has made one
+WAL_ATTEMPTS = 20
 BLOCK = 500  # bound parameters a statement; SQLite's oldest limit is 999
 
 _metadata = sa.MetaData()
@@ -76,8 +80,7 @@ class Journal:
             if self._engine.dialect.name == "sqlite":
                 sa.event.listen(self._engine, "connect", _safe_sqlite)
             self._connection = self._engine.connect()
-            _metadata.create_all(self._connection)
-            self._check_version()
+            self._prepare()
         except (sa.exc.SQLAlchemyError, ImportError) as error:
             raise JournalError("journal_unusable", reason=_reason(error)) from error
 
@@ -188,6 +191,19 @@ class Journal:
 
     # --- plumbing
 
+    def _prepare(self) -> None:
+        """Tables and version. Of several runs that start on a new journal at once, all but one find it half made."""
+        for attempts_left in reversed(range(PREPARATIONS)):
+            try:
+                _metadata.create_all(self._connection)
+                self._check_version()
+            except sa.exc.DatabaseError:
+                self._connection.rollback()
+                if not attempts_left:
+                    raise
+            else:
+                return
+
     def _check_version(self) -> None:
         version = self._connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "schema")).scalar()
         if version is None:
@@ -221,10 +237,23 @@ class Journal:
 
 def _safe_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")  # an intent must survive a power cut, not only a crash
     cursor.execute("PRAGMA busy_timeout=30000")
+    _use_wal(cursor)
+    cursor.execute("PRAGMA synchronous=FULL")  # an intent must survive a power cut, not only a crash
     cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """A new file's change to WAL fails at once while another run is at it, whatever the timeout."""
+    for attempts_left in reversed(range(WAL_ATTEMPTS)):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if not attempts_left:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _entry(row: Any) -> Entry:

@@ -45,6 +45,25 @@ def test_intent_is_on_disk_before_it_is_acted_on(journal: Journal, tmp_path: Pat
     assert rows == [("A", "sending", "12.30", 3)]
 
 
+def test_many_runs_may_start_on_a_new_journal_at_once(tmp_path: Path) -> None:
+    """All of them open it, whoever makes the tables."""
+    gate = threading.Barrier(12)
+    opened: list[Journal] = []
+
+    def start() -> None:
+        gate.wait()
+        opened.append(Journal.in_folder(tmp_path, now))
+
+    threads = [threading.Thread(target=start) for _ in range(gate.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for journal in opened:
+        journal.close()
+    assert len(opened) == gate.parties
+
+
 def test_an_attempt_belongs_to_one_run(journal: Journal, tmp_path: Path) -> None:
     """Two runs that both saw nothing cannot both intend the same draft."""
     intend(journal)

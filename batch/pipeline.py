@@ -97,7 +97,7 @@ def run(request: Request, world: World) -> report.Summary:
     """
     started = world.clock.now()
     name = report.run_name(started, world.new_id(), dry_run=request.dry_run)
-    with hold_workbook(request.workbook), _open_journal(request.settings, world) as journal:
+    with hold_workbook(request.workbook, needed=not request.anyway), _open_journal(request.settings, world) as journal:
         unwritable = _why_unwritable(request)
         book = read_workbook(request.workbook, tables=TABLES)
         options = read_options(book.tables["Settings"])

@@ -15,14 +15,24 @@ from batch.errors import WorkbookError
 
 
 @contextmanager
-def hold_workbook(path: Path) -> Iterator[None]:
-    """Keep other runs off `path`. Raises WorkbookError `workbook_busy` when one is at work there."""
+def hold_workbook(path: Path, *, needed: bool = True) -> Iterator[None]:
+    """Keep other runs off `path`. Raises WorkbookError `workbook_busy` when one is at work there.
+
+    A workbook that is not there needs no lock; one in a folder that cannot be written is an error
+    (`workbook_lock_failed`) unless the lock is not `needed`.
+    """
+    if not path.is_file():
+        yield
+        return
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     try:
         lock.acquire()
     except Timeout:
         raise WorkbookError("workbook_busy", path=str(path)) from None
     except OSError as error:
+        if not needed:
+            yield
+            return
         raise WorkbookError("workbook_lock_failed", path=str(path), reason=str(error)) from error
     try:
         yield

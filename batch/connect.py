@@ -55,7 +55,7 @@ class Connector:
             user_agent=environment.user_agent,
             language=self.language,
             tokens=_AccessTokens(store),
-            traffic=Traffic(requests, writes, Lanes()),
+            traffic=Traffic(requests, writes, Lanes(per_minute=limits.offer_writes_per_minute)),
             clock=clock,
         )
         return Connection(session, f"{environment.api_url} {token.login or account.name}")

@@ -16,6 +16,7 @@ from batch.clock import Clock
 
 HEADROOM = 0.99  # of a limit: requests may drift by 0.6 s on their way without crowding Allegro's window
 FIRST_LANES, MOST_LANES = 4, 24
+SPARE = 1.25  # lanes beyond rate times latency, since answers do not take equally long
 
 
 class Budget:
@@ -62,9 +63,14 @@ class Budget:
 
 
 class Lanes:
-    """How many requests of one seller run at once: grows while that helps, halves when Allegro objects."""
+    """How many requests of one seller run at once: grows while that helps, halves when Allegro objects.
 
-    def __init__(self) -> None:
+    `per_minute` is the rate they are to carry. More lanes than that takes would only add to the parallel calls
+    Allegro dislikes.
+    """
+
+    def __init__(self, *, per_minute: int) -> None:
+        self._per_second = per_minute / 60
         self._free = threading.Condition()
         self._allowed = float(FIRST_LANES)
         self._busy = 0
@@ -91,8 +97,10 @@ class Lanes:
         """
         with self._free:
             self._usual = seconds if self._usual is None else min(self._usual * 1.01, seconds)
-            if waited < 0.001 and self._busy >= int(self._allowed) and seconds < 2 * self._usual:
-                self._allowed = min(self._allowed + 1 / self._allowed, MOST_LANES)
+            enough = min(self._per_second * seconds * SPARE + 1, MOST_LANES)
+            crowded = waited < 0.001 and self._busy >= int(self._allowed)
+            if crowded and seconds < 2 * self._usual and self._allowed < enough:
+                self._allowed = min(self._allowed + 1 / self._allowed, enough)
                 self._free.notify_all()
 
     def halve(self) -> None:

@@ -152,7 +152,7 @@ class ApiSession:
         try:
             return source(*rejected)
         except ApiError as error:  # the token endpoint's trouble says nothing about the call it was for
-            raise TokenTrouble(error.code, status=error.status, account=self.account) from error
+            raise TokenTrouble(error.code, **{**error.facts, "account": self.account}) from error
 
     def _once(self, method: str, path: str, *, token: str, params: Any = None, body: Any = None) -> Answer | None:
         """One request; None when Allegro does not accept the token."""
@@ -213,7 +213,7 @@ class ApiSession:
         facts: dict[str, Any] = {"status": status, "trace_id": trace_id, "call": call}
         try:
             data = json.loads(content) if content.strip() else None
-        except ValueError:
+        except (ValueError, RecursionError):
             data = _UNREADABLE
         if status < 300 or status == 303:
             if data is _UNREADABLE:

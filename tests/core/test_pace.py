@@ -72,26 +72,37 @@ def test_a_failed_request_costs_a_turn() -> None:
 
 def test_lanes_grow_while_that_helps_and_halve_when_told() -> None:
     """Answers as quick as ever with all lanes busy: more lanes. Waiting for one's turn: enough of them."""
-    lanes = Lanes()
+    lanes = Lanes(per_minute=2490)
     for _ in range(2000):
         with lanes.lane():
             lanes._busy = int(lanes._allowed)  # all are busy
-            lanes.answered(0.1, waited=0)
+            lanes.answered(2, waited=0)
             lanes._busy = 1
     assert lanes._allowed == MOST_LANES
     lanes.halve()
     assert lanes._allowed == MOST_LANES / 2
     for _ in range(100):
         with lanes.lane():
-            lanes.answered(0.1, waited=0.5)
+            lanes.answered(2, waited=0.5)
     assert lanes._allowed == MOST_LANES / 2
     lanes.narrow()
     assert lanes._allowed == 1
 
 
+def test_no_more_lanes_than_the_rate_takes() -> None:
+    """41 requests a second of 80 ms each need 3.3 lanes and a little to spare."""
+    lanes = Lanes(per_minute=2490)
+    for _ in range(2000):
+        with lanes.lane():
+            lanes._busy = int(lanes._allowed)
+            lanes.answered(0.08, waited=0)
+            lanes._busy = 1
+    assert int(lanes._allowed) == 5
+
+
 def test_slow_answers_do_not_open_lanes() -> None:
     """Twice the usual time says that Allegro has enough to do."""
-    lanes = Lanes()
+    lanes = Lanes(per_minute=2490)
     lanes.answered(0.1, waited=1)
     for _ in range(50):
         with lanes.lane():
@@ -103,7 +114,7 @@ def test_slow_answers_do_not_open_lanes() -> None:
 
 def test_never_more_at_once_than_lanes() -> None:
     """Real threads: four lanes, ten workers."""
-    lanes = Lanes()
+    lanes = Lanes(per_minute=2490)
     inside, most, lock = [0], [0], threading.Lock()
 
     def work() -> None:

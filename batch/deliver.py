@@ -48,8 +48,8 @@ def deliver_plan(book: WorkbookData, answers: Answers) -> None:
 
 def deliver(book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Write the answers, and those still owed from earlier runs. Raises WorkbookError when that cannot be done."""
-    owed = journal.owed(str(book.path))
-    earlier = [result for _, _, results in owed for result in report.from_json(results)]
+    owed = journal.owed(_place_of(book))
+    earlier = [report.from_json(results) for _, _, results in owed]
     for attempt in range(READINGS):
         try:
             write_workbook(book.path, _changes(book, answers, earlier), expect=book.stamp)
@@ -64,22 +64,29 @@ def deliver(book: WorkbookData, answers: Answers, journal: Journal) -> None:
 
 def owe(book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Keep the answers until the workbook can be written again."""
-    journal.owe(str(book.path), answers.run, report.to_json(answers.results))
+    journal.owe(_place_of(book), answers.run, report.to_json(answers.results))
 
 
-def _changes(book: WorkbookData, answers: Answers, earlier: Sequence[ResultRow]) -> list[SetCells | SetBody]:
+def _place_of(book: WorkbookData) -> str:
+    """The workbook's name in the journal: the same however it was named on the command line."""
+    return str(book.path.resolve())
+
+
+def _changes(book: WorkbookData, answers: Answers, earlier: Sequence[Sequence[ResultRow]]) -> list[SetCells | SetBody]:
     products = book.tables["Products"]
-    placed = report.place(earlier, products)
-    for number, result in report.place(answers.results, products).items():
-        if result["code"] not in report.QUIET or number not in placed:  # "unchanged" does not hide what was owed
-            placed[number] = result
+    runs = [*earlier, answers.results]
+    placed: dict[int, ResultRow] = {}
+    for results in runs:
+        for number, result in report.place(results, products).items():
+            if result["code"] not in report.QUIET or number not in placed:  # "unchanged" does not hide what was owed
+                placed[number] = result
     by_number = {row[0]: row for row in products.rows}
     cells = {
         number: report.product_cells(result)
         for number, result in placed.items()
         if not _says_so_already(products, by_number[number], result)
     }
-    listed = [result for result in (*earlier, *answers.results) if result["code"] not in report.QUIET]
+    listed = [result for results in runs for result in results if result["code"] not in report.QUIET]
     accounts = book.tables["Accounts"]
     account_cells = {
         row[0]: answers.accounts[name]

@@ -174,10 +174,20 @@ class Outcome:
     entry: int | None = None
 
     @classmethod
-    def of_problems(cls, row: int, account: str, problems: Sequence[Problem]) -> Outcome:
+    def of_problems(
+        cls, row: int, account: str, problems: Sequence[Problem], external_id: str | None = None
+    ) -> Outcome:
         """The answer of a row whose cells cannot be used."""
         first = problems[0]
-        return cls(row, account, first.code, cell=first.cell, value=first.value, problems=tuple(problems))
+        return cls(
+            row,
+            account,
+            first.code,
+            cell=first.cell,
+            value=first.value,
+            problems=tuple(problems),
+            external_id=external_id,
+        )
 
 
 class State(StrEnum):

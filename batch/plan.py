@@ -99,7 +99,7 @@ def _plan_row(
         return found_outcome(row, offers, entry.offer_id if entry else None)
     if resolved.problems:
         problems = [problem if problem.cell else replace(problem, cell=row.cell) for problem in resolved.problems]
-        return Outcome.of_problems(row.row, row.account, problems)
+        return Outcome.of_problems(row.row, row.account, problems, row.external_id)
     return Step(StepKind.CREATE, row, resolved.ids, entry)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from batch.messages import Catalogue, entries
 from batch.model import Action, CellRef, DictionaryEntry, Outcome
-from batch.validate.cells import text_of
+from batch.validate.cells import CellError, parse_gtin, text_of
 from batch.workbook import schema
 from batch.workbook.read import Row, TableData
 
@@ -127,32 +127,58 @@ def _place(cell: CellRef | None, value: object) -> str:
 # --- placing answers into a workbook that may have changed since it was read
 
 
-def row_key(account: str, ean: str, external_id: str) -> tuple[str, str]:
-    """What makes a row of `Products` the same row after sorting or inserting."""
-    return account, external_id or ean
-
-
 def place(results: Iterable[ResultRow], products: TableData) -> dict[int, ResultRow]:
-    """Each result beside its row of `products` as the table is now; results whose row is gone are left out."""
-    by_key: dict[tuple[str, str], list[int]] = {}
-    keys: dict[int, tuple[str, str]] = {}
-    for row in products.rows:
-        account, ean, external_id = (text_of(products.value(row, key)) for key in ("account", "ean", "external_id"))
-        for key in {row_key(account, ean, external_id), row_key(account, ean, "")}:
-            by_key.setdefault(key, []).append(row[0])
-        keys[row[0]] = row_key(account, ean, "")
+    """The results of one run beside their rows of `products` as the table is now; those whose row is gone are left out.
+
+    Rows are known by account and external id; where that was changed meanwhile, by account and EAN.
+    """
     placed: dict[int, ResultRow] = {}
-    for result in results:
-        own = row_key(result["account"], result["ean"], "")
-        if keys.get(result["row"]) == own:
-            placed[result["row"]] = result
-            continue
-        wanted = row_key(result["account"], result["ean"], result["external_id"])
-        candidates = by_key.get(wanted) or by_key.get(own) or []
-        free = [number for number in candidates if number not in placed]
-        if free:
-            placed[free[0]] = result
+    waiting = list(results)
+    for of_row, of_result in ((_row_identity, _identity), (_row_product, _product)):
+        free: dict[tuple[str, str], dict[int, None]] = {}
+        for row in products.rows:
+            if row[0] not in placed:
+                free.setdefault(of_row(products, row), {})[row[0]] = None
+        for moved in (False, True):  # those that stayed first, so that no other takes their place
+            left = []
+            for result in waiting:
+                key = of_result(result)
+                rows = free.get(key, {})
+                number = result["row"] if not moved else next(iter(rows), None) if key[1] else None
+                if number in rows:
+                    del rows[number]
+                    placed[number] = result
+                else:
+                    left.append(result)
+            waiting = left
     return placed
+
+
+def _row_identity(products: TableData, row: Row) -> tuple[str, str]:
+    account, external_id, product_id = (
+        text_of(products.value(row, key)) for key in ("account", "external_id", "product_id")
+    )
+    return account, external_id or _code(products.value(row, "ean")) or product_id
+
+
+def _identity(result: ResultRow) -> tuple[str, str]:
+    return result["account"], result["external_id"] or _code(result["ean"])
+
+
+def _row_product(products: TableData, row: Row) -> tuple[str, str]:
+    return text_of(products.value(row, "account")), _code(products.value(row, "ean"))
+
+
+def _product(result: ResultRow) -> tuple[str, str]:
+    return result["account"], _code(result["ean"])
+
+
+def _code(ean: object) -> str:
+    """An EAN however it is written; what is none, as it is written."""
+    try:
+        return parse_gtin(ean)
+    except CellError:
+        return text_of(ean)
 
 
 def kept_result_rows(table: TableData, *, keep: int, drop_plans: bool) -> list[int]:

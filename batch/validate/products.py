@@ -82,7 +82,7 @@ class _RowChecker:
         if external_id is not None:
             self._check_external_id(external_id, first_rows)
         if self.problems:
-            return Outcome.of_problems(self.number, self.account, self.problems)
+            return Outcome.of_problems(self.number, self.account, self.problems, external_id)
         return ProductRow(
             row=self.number,
             account=self.account,

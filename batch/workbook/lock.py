@@ -24,7 +24,9 @@ def hold_workbook(path: Path, *, needed: bool = True) -> Iterator[None]:
     if not path.is_file():
         yield
         return
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+    real = path.resolve()  # two names of one file are one workbook
+    # No fallback to a lock that is a mere file: that one would outlive a killed process.
+    lock = FileLock(real.with_name(f".{real.name}.lock"), timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:

@@ -58,6 +58,40 @@ def test_two_equal_rows_get_one_answer_each() -> None:
     assert sorted(placed) == [5, 6]
 
 
+def test_one_product_offered_twice_keeps_its_answers_apart() -> None:
+    """Two rows of one EAN with different external ids change places: each answer follows its own."""
+    table = products((2, "a", "1", "B"), (3, "a", "1", ""))
+    placed = report.place([result(2, "a", "1", "1"), result(3, "a", "1", "B")], table)
+    assert {number: r["external_id"] for number, r in placed.items()} == {2: "B", 3: "1"}
+
+
+def test_rows_without_ean_are_known_by_their_product() -> None:
+    """The product id is the external id of such a row."""
+    table = products((2, "a", "", ""), (3, "a", "", ""))
+    at = list(table.columns).index("product_id")
+    table.rows[:] = [(n, (*cells[:at], f"P{5 - n}", *cells[at + 1 :])) for n, cells in table.rows]  # P3, P2
+    placed = report.place([result(2, "a", "", "P2"), result(3, "a", "", "P3")], table)
+    assert {number: r["external_id"] for number, r in placed.items()} == {2: "P3", 3: "P2"}
+
+
+def test_an_ean_written_in_another_way_is_the_same() -> None:
+    """As text, as a number that lost its zeros, with spaces."""
+    table = products((9, "a", "5901234123457", ""))
+    assert list(report.place([result(2, "a", "590 1234 123457", "5901234123457")], table)) == [9]
+
+
+def test_an_external_id_typed_meanwhile_does_not_lose_the_answer() -> None:
+    """Without its offer id the row would get a second draft."""
+    table = products((2, "a", "5901234123457", "NEW"))
+    assert list(report.place([result(2, "a", "5901234123457", "5901234123457")], table)) == [2]
+
+
+def test_a_row_that_names_nothing_is_known_by_its_number() -> None:
+    """The answer says that the EAN is missing; nobody else's row may get it."""
+    table = products((2, "a", "", ""), (3, "a", "", ""))
+    assert list(report.place([result(3, "a", "", ""), result(4, "a", "", "")], table)) == [3]
+
+
 def test_message_names_every_problem_with_its_cell_and_value() -> None:
     """All mistakes of a row at once."""
     problems = [

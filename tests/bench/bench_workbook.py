@@ -1,6 +1,6 @@
 """How fast the workbook is read and written, against references measured in the same run.
 
-python tests/bench/bench_workbook.py [ROWS]
+Run it with `python -m tests.bench.bench_workbook [ROWS]`.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from tests.helpers.books import (
     sheet_part,
     table_part,
 )
+from tests.helpers.ooxml_validator import complaints
 from tests.helpers.rich_workbook import rich_workbook
 
 PRODUCTS, RESULTS = sheet_part("Products"), sheet_part("Results")
@@ -432,6 +433,16 @@ def test_a_prefix_costs_no_byte(tmp_path: Path) -> None:
     write_workbook(path, [SetCells("Products", {3: {"status": "x"}})])
     after = re.sub(rb'<x:c r="J3".*?</x:c>', b"", parts(path)[PRODUCTS])
     assert after == before.replace(b'<x:row r="3" spans="1:12"', b'<x:row r="3"')
+
+
+def test_microsofts_validator_has_nothing_new_to_say(tmp_path: Path) -> None:
+    """A body that grew, moved and shrank, and single cells: as valid as before."""
+    path = make_book(tmp_path / "b.xlsx", {"Products": [{"ean": "1"}], "Results": [{"run": n} for n in "234"]})
+    assert complaints(path) == []
+    cells = SetCells("Products", {2: {"status": " =1 ", "updated_at": MOMENT, "message": "a\0\n_x0041_"}})
+    for body in (results(2, 3, 4, *"abc"), results(4, "n", 2), []):
+        write_workbook(path, [cells, SetBody("Results", body)])
+        assert complaints(path) == []
 
 
 # --- the file itself

@@ -52,7 +52,7 @@ class DraftOffers(Protocol):
     def find(self, external_ids: Sequence[str]) -> dict[str, list[FoundOffer]]: ...
     def create(self, row: ProductRow, ids: Mapping[str, str]) -> Made | Accepted | Refused: ...
     def get(self, offer_id: str, *, patience: float) -> Made | None: ...
-    def follow(self, accepted: Accepted, *, patience: float) -> Made | Accepted | Refused: ...
+    def follow(self, accepted: Accepted, *, patience: float) -> Made | Accepted | Refused | None: ...
 
 
 class Attempts(Protocol):
@@ -77,6 +77,7 @@ class _Unsettled:
     """A draft Allegro works on, or one in doubt; to be asked about at `due`. Times are of the monotonic clock.
 
     `ripe`: from then on an offer that the list does not show does not exist (only of drafts in doubt).
+    `vanished`: it was accepted, but Allegro knows neither the operation nor the offer any more.
     """
 
     step: Step
@@ -84,6 +85,7 @@ class _Unsettled:
     due: float
     ripe: float = 0.0
     asked: int = 0
+    vanished: bool = False
 
 
 class DraftExecutor:
@@ -174,7 +176,12 @@ class DraftExecutor:
             self._refuse(step, entry, result)
             return
         accepted = replace(
-            entry, state=State.ACCEPTED, offer_id=result.offer_id, operation=result.operation, trace_id=result.trace_id
+            entry,
+            state=State.ACCEPTED,
+            offer_id=result.offer_id,
+            operation=result.operation,
+            trace_id=result.trace_id,
+            updated_at=self._clock.now(),
         )
         self._save(accepted)
         wait = SOON if result.retry_after is None else min(result.retry_after, retry.LONGEST_WAIT)
@@ -239,7 +246,10 @@ class DraftExecutor:
                 self._stop(error)
                 until = now
             result = accepted
-        if not isinstance(result, Accepted):
+        if result is None:
+            age = self._clock.now() - item.entry.updated_at
+            self._doubt(item.step, item.entry, lag_left=(INDEX_LAG - age).total_seconds(), wait=0.0, vanished=True)
+        elif not isinstance(result, Accepted):
             self._take(item.step, item.entry, result)
         elif now >= until:
             # The number is told, but not put into its column: Allegro may still give the offer up.
@@ -252,9 +262,9 @@ class DraftExecutor:
             item.due = now + wait
             self._pending.append(item)
 
-    def _doubt(self, step: Step, entry: Entry, *, lag_left: float, wait: float) -> None:
+    def _doubt(self, step: Step, entry: Entry, *, lag_left: float, wait: float, vanished: bool = False) -> None:
         now = self._clock.monotonic()
-        self._doubtful.append(_Unsettled(step, entry, due=now + wait, ripe=now + lag_left))
+        self._doubtful.append(_Unsettled(step, entry, due=now + wait, ripe=now + lag_left, vanished=vanished))
 
     def _look_up(self, items: list[_Unsettled]) -> None:
         begun = self._clock.monotonic()
@@ -289,6 +299,10 @@ class DraftExecutor:
 
     def _send_again(self, item: _Unsettled) -> None:
         """The list has had its time and shows nothing: the draft does not exist."""
+        if item.vanished:
+            refused = Refused("rejected", {"reason": "vanished"}, trace_id=item.entry.trace_id)
+            self._refuse(item.step, item.entry, refused)
+            return
         if item.step.ids is None:
             self._answer(answer(item.step.row, "in_doubt"))
             return

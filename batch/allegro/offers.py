@@ -73,11 +73,12 @@ class Offers:
                 return None
             raise
 
-    def follow(self, accepted: Accepted, *, patience: float) -> Made | Accepted | Refused:
+    def follow(self, accepted: Accepted, *, patience: float) -> Made | Accepted | Refused | None:
         """How far an operation is. 303 says that it ended, not how: the offer itself is asked then (#9335).
 
         The address is built on our own base, since Location has had odd ports and paths (#5712). Allegro forgets
-        operations after about a week (#8997): then the offer itself tells whether it came about.
+        operations after about a week (#8997): then the offer itself tells whether it came about. None when Allegro
+        knows neither.
         """
         if accepted.offer_id is None or accepted.operation is None:
             return self._without_operation(accepted, patience)
@@ -98,9 +99,8 @@ class Offers:
         offer = self.get(accepted.offer_id, patience=patience)
         return offer if offer is not None else accepted  # the offer itself may come a moment later
 
-    def _without_operation(self, accepted: Accepted, patience: float) -> Made | Refused:
-        offer = self.get(accepted.offer_id, patience=patience) if accepted.offer_id else None
-        return offer or Refused("rejected", {"reason": "vanished"}, trace_id=accepted.trace_id)
+    def _without_operation(self, accepted: Accepted, patience: float) -> Made | None:
+        return self.get(accepted.offer_id, patience=patience) if accepted.offer_id else None
 
     def _refused(self, row: ProductRow, error: Rejected) -> Refused:
         code = refusal_code(error.errors)
@@ -127,6 +127,8 @@ def _made(answer: Answer) -> Made:
         validation = answer.data.get("validation") or {}
         publication = answer.data.get("publication") or {}
         errors = error_words(validation.get("errors") or [])
+        if not answer.data["id"]:
+            raise ValueError(answer.data["id"])
         return Made(str(answer.data["id"]), str(publication.get("status") or ""), errors, answer.trace_id)
 
 

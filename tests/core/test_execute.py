@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from batch.errors import Forbidden, JournalError, LoginNeeded, NoAnswer, ServerTrouble, TokenTrouble, TooMany
 from batch.execute import TROUBLES_IN_A_ROW, DraftExecutor, Execution
 from batch.journal import Journal
-from batch.model import Accepted, Made, Refused, State
+from batch.model import Accepted, Made, ProductRow, Refused, State
 from batch.plan import INDEX_LAG, Step, StepKind
 from tests.helpers.drafts import SELLER, FakeAllegro, FakeClock, entry, row
 
@@ -164,6 +165,43 @@ def test_accepted_draft_may_be_refused_in_the_end(desk: Desk) -> None:
     [outcome] = desk.execute([Step(StepKind.CREATE, row(0), {})], allegro).outcomes
     assert (outcome.code, outcome.errors, outcome.offer_id) == ("rejected", (("Nie", "C"),), None)
     assert desk.state() is State.FAILED
+
+
+@pytest.mark.parametrize("lag", [0, 45])
+def test_vanished_operation_of_a_made_offer_is_found_by_its_external_id(desk: Desk, lag: float) -> None:
+    """Neither the operation nor the offer is known for a while, then the list shows it."""
+
+    def accept(row: ProductRow, _call: int) -> Accepted:
+        allegro.made.append(("1000", row.external_id, desk.clock.monotonic()))
+        return Accepted("1000", "op")
+
+    allegro = FakeAllegro(desk.clock, accept, lag=lag)
+    allegro.follow_results = [None]
+    assert codes(desk.execute([Step(StepKind.CREATE, row(0), {})], allegro)) == {"draft_created": 1}
+    assert allegro.calls.count("create X0") == 1
+
+
+def test_vanished_operation_without_an_offer_is_a_refusal_only_after_the_lag(desk: Desk) -> None:
+    """A second draft in the meantime might be one too many; the next run sends it."""
+    allegro = FakeAllegro(desk.clock, lambda *_: Accepted("9", "op"))
+    allegro.follow_results = [None]
+    execution = desk.execute([Step(StepKind.CREATE, row(0), {})], allegro)
+    assert codes(execution) == {"rejected": 1}
+    assert allegro.calls.count("create X0") == 1
+    assert desk.clock.monotonic() >= INDEX_LAG.total_seconds()
+    assert desk.state() is State.FAILED
+
+
+def test_operation_forgotten_since_an_earlier_run_is_asked_about_once(desk: Desk) -> None:
+    """Allegro forgets them after a week; the list has had its time by then."""
+    old = desk.journal.intend(seller=SELLER, external_id="X0", after=None, run="old", price=None, stock=None)
+    desk.journal.save(replace(old, state=State.ACCEPTED, offer_id="9", operation="op"))
+    desk.clock.sleep(8 * 86_400)
+    allegro = FakeAllegro(desk.clock, lambda *_: MADE)
+    allegro.follow_results = [None]
+    known = desk.journal.latest(SELLER, ["X0"])["X0"]
+    assert codes(desk.execute([Step(StepKind.FOLLOW, row(0), {}, known)], allegro)) == {"rejected": 1}
+    assert allegro.calls == ["follow", "find"]
 
 
 @pytest.mark.parametrize("result", [Accepted("9", "op", 600), LOST, TROUBLE], ids=["working", "no answer", "5xx"])

@@ -122,10 +122,10 @@ class FakeAllegro:
     def get(self, offer_id: str, *, patience: float) -> Made | None:
         return next((Made(o, "INACTIVE") for o, _, _ in self.made if o == offer_id), None)
 
-    def follow(self, accepted: Accepted, *, patience: float) -> Made | Accepted | Refused:
+    def follow(self, accepted: Accepted, *, patience: float) -> Made | Accepted | Refused | None:
         self.calls.append("follow")
         result = self.follow_results.pop(0) if len(self.follow_results) > 1 else self.follow_results[0]
         if isinstance(result, Exception):
             raise result
-        answer: Made | Accepted | Refused = result
+        answer: Made | Accepted | Refused | None = result
         return answer

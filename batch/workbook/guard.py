@@ -69,10 +69,10 @@ def _office_owner(lock: Path) -> str:
     return next((field.strip() for field in fields[:2] if field.strip()), "")
 
 
-def check_columns(xml: SheetXml, place: Place) -> None:
-    """Raise WorkbookError for merged cells or array formulas among the cells we write."""
+def check_columns(xml: SheetXml, place: Place, last: int = 0) -> None:
+    """Raise WorkbookError for merged cells or array formulas among the cells we write, at least to row `last`."""
     for column in place.own().values():
-        mine = Area(column, place.first, column, max(place.first, place.last))
+        mine = Area(column, place.first, column, max(place.first, place.last, last))
         _refuse_merged(xml, place, mine)
         for area in _arrays(xml):
             if area.meets(mine):

@@ -129,10 +129,10 @@ def _apply(
     tables: dict[str, bytes] = {}
     edit: SheetEdit | None = None
     for place, change in wanted:
-        _check_rows(book, place, change)
+        _check_rows(book, xml, place, change)
         edit = edit or SheetEdit(xml, place.sheet.name, stored)
         if isinstance(change, SetCells):
-            check_columns(xml, place)
+            check_columns(xml, place, max(change.rows, default=0))
             set_cells(edit, place, change.rows)
         else:
             check_growing(book, xml, place, place.first + max(len(change.rows), 1) - 1)
@@ -144,10 +144,14 @@ def _apply(
     return edit, tables
 
 
-def _check_rows(book: Book, place: Place, change: SetCells | SetBody) -> None:
-    """The rows that a change speaks of are rows of the table as it is now."""
+def _check_rows(book: Book, xml: SheetXml, place: Place, change: SetCells | SetBody) -> None:
+    """The rows that a change speaks of are rows of the table as it is now, or stand right below it."""
     named = change.rows if isinstance(change, SetCells) else [r.source for r in change.rows if r.source is not None]
-    if any(not place.first <= at <= place.last for at in named):
+    below = {at for at in named if at > place.last}
+    if below and isinstance(change, SetCells) and max(below) <= place.reach:
+        there = {at for at, _, _ in xml.rows()}
+        below -= there if there.issuperset(range(place.last + 1, max(below) + 1)) else set()
+    if below or any(at < place.first for at in named):
         raise WorkbookError("workbook_changed", path=str(book.package.path))
 
 

@@ -13,7 +13,7 @@ from lxml import etree
 
 from batch.errors import WorkbookError
 from batch.workbook import schema
-from batch.workbook.area import Area, reference
+from batch.workbook.area import MAX_ROW, Area, reference
 from batch.workbook.package import Package
 from batch.workbook.values import unescaped
 
@@ -55,6 +55,7 @@ class Place:
     last: int
     columns: dict[str, int]  # schema key -> column of the sheet, in the order of the schema
     totals: bool
+    reach: int  # the last row that may be filled in below the table and still belong to it
     formulas: dict[int, tuple[str, bool]]  # calculated columns: column of the sheet -> formula, is it an array formula
 
     @property
@@ -143,7 +144,15 @@ def _place(book: Book, table: schema.Table, sheet: Sheet, part: str, root: etree
         raise book.package.damaged(part)
     columns = _columns(table, sheet, area.left, names)
     formulas = _formulas(area.left, root)
-    return Place(table, sheet, part, area, first, last, columns, totals > 0, formulas)
+    reach = last if totals else _reach(book, sheet, area)
+    return Place(table, sheet, part, area, first, last, columns, totals > 0, reach, formulas)
+
+
+def _reach(book: Book, sheet: Sheet, area: Area) -> int:
+    """The row above the next table below, else the end of the sheet."""
+    others = [Area.parse(book.package.xml(part).get("ref", "")) for part in sheet.tables]
+    below = [other.top for other in others if other.top > area.bottom]
+    return min(below, default=MAX_ROW + 1) - 1
 
 
 def _formulas(left: int, root: etree._Element) -> dict[int, tuple[str, bool]]:

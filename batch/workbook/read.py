@@ -69,6 +69,9 @@ def read_workbook(
 ) -> WorkbookData:
     """Read the named tables. Rows whose input columns are all blank are left out.
 
+    Rows that stand right below a table for the user's input are read with it: LibreOffice and other programs let
+    people fill them in without stretching the table, and a row that is silently left out would be a row unanswered.
+
     Raises WorkbookError when the file is no workbook we can take, or a table or a heading is missing.
     """
     package = open_package(path)
@@ -81,8 +84,11 @@ def read_workbook(
         reader = (engine or best_engine(dense=source.dense))(source.content)
         for name, place in places.items():
             index = sheets.index(place.sheet)
-            raw = reader.rows(index, place.first, place.last, list(place.columns.values()))
+            end = max(place.last, min(place.reach, source.heights[index]))
+            raw = reader.rows(index, place.first, end, list(place.columns.values()))
             rows = list(_rows(place, raw, source.known[index], escaped=source.escaped))
+            if len(rows) > MAX_ROWS:
+                raise package.too_big(place.sheet.part)
             columns = {key: letters(column).decode() for key, column in place.columns.items()}
             found[name] = TableData(name, place.sheet.name, columns, rows)
     except WorkbookError:
@@ -95,9 +101,13 @@ def read_workbook(
 def _rows(place: Place, raw: Iterator[RawRow], known: dict[tuple[int, int], Cell], *, escaped: bool) -> Iterator[Row]:
     """The rows that say something: blank text is None, escapes are undone, `known` cells are filled in."""
     columns = place.table.columns
-    telling = [i for i, column in enumerate(columns) if not column.written] or range(len(columns))
+    inputs = [i for i, column in enumerate(columns) if not column.written]
+    telling = inputs or range(len(columns))
     here = _by_row(place, known)
+    last = place.last
     for number, values in raw:
+        if number > last + 1 or (number > last and not inputs):
+            return
         if escaped:
             values = [original(v) if isinstance(v, str) else v for v in values]  # noqa: PLW2901
         row = tuple([v if v.__class__ is not str else v if v and not v.isspace() else None for v in values])
@@ -107,7 +117,10 @@ def _rows(place: Place, raw: Iterator[RawRow], known: dict[tuple[int, int], Cell
             if row[i] is not None:
                 break
         else:
+            if number > last:
+                return
             continue
+        last = max(last, number)
         yield number, row
 
 

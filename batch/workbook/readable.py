@@ -39,13 +39,14 @@ class Readable:
 
     content: bytes
     known: list[dict[tuple[int, int], Cell]]  # (row, column) -> value
+    heights: list[int]  # number of the last row of each sheet
     dense: bool
     escaped: bool  # whether texts must go through `original`
 
 
 def readable(book: Book, sheets: Sequence[Sheet]) -> Readable:
     """The checked package with `sheets` in the given order. Raises WorkbookError for what is broken or too big."""
-    package, known, dense, escaped = book.package, [], True, False
+    package, known, heights, dense, escaped = book.package, [], [], True, False
     strings = package.text(book.strings) if book.strings else b"<sst/>"
     longest = max(map(len, strings.split(b"</si>")))
     buffer = io.BytesIO()
@@ -53,7 +54,8 @@ def readable(book: Book, sheets: Sequence[Sheet]) -> Readable:
         for index, sheet in enumerate(sheets, 1):
             xml = _plain_sheet(package, sheet.part)
             _check_texts(package, sheet.part, xml, strings, longest)
-            dense = dense and _is_dense(xml)
+            heights.append(_height(xml))
+            dense = dense and _is_dense(xml, heights[-1])
             known.append(_known(xml) if _formulas_or_errors(xml) else {})
             escaped = escaped or _ESCAPE.search(xml.data) is not None
             with out.open(f"xl/worksheets/sheet{index}.xml", "w") as stream:
@@ -63,7 +65,7 @@ def readable(book: Book, sheets: Sequence[Sheet]) -> Readable:
         for name, text in _frame(book, len(sheets)).items():
             out.writestr(name, text)
     escaped = escaped or _ESCAPE.search(strings) is not None
-    return Readable(buffer.getvalue(), known, dense, escaped)
+    return Readable(buffer.getvalue(), known, heights, dense, escaped)
 
 
 def original(text: str) -> str:
@@ -101,9 +103,12 @@ def _check_numbering(xml: SheetXml) -> None:
             raise NotPlainError
 
 
-def _is_dense(xml: SheetXml) -> bool:
+def _height(xml: SheetXml) -> int:
     rows = re.findall(rb'r="(\d+)"', xml.data[xml.data.rfind(b"<%srow " % xml.prefix) :][:100])
-    height = int(rows[0]) if rows else 0
+    return int(rows[0]) if rows else 0
+
+
+def _is_dense(xml: SheetXml, height: int) -> bool:
     if height * 26 <= MAX_DENSE and not re.search(rb'<%sc r="[A-Z]{2}' % xml.prefix, xml.data):
         return True
     width = max((number(c) for c in set(re.findall(rb'r="([A-Z]{1,3})\d', xml.data))), default=0)

@@ -217,7 +217,8 @@ class DraftExecutor:
             troubles = self._troubles
         if troubles >= TROUBLES_IN_A_ROW:
             self._stop(error)
-        self._ease(retry.seconds_to_wait(troubles, retry_after=error.retry_after, jitter=0))
+        else:  # those under way when the account stops need not wait for each other's pauses
+            self._ease(retry.seconds_to_wait(troubles, retry_after=error.retry_after, jitter=0))
         self._doubt(step, entry, lag_left=INDEX_LAG.total_seconds(), wait=1.0)
 
     # --- settle pass

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,15 +26,18 @@ DEFAULTS = [{"account": "e-sklep1", "shipping_rates": "Kurier i automaty"}]
 
 @dataclass
 class Shop:
-    """One seller's folder. `run` starts the real program in a process of its own."""
+    """One seller's folder. `run` starts the real program in a process of its own; its clock runs `times` as fast."""
 
     folder: Path
     simulator: Simulator
     accounts: Sequence[str] = ("e-sklep1", "e-sklep2")
+    times: float = 1
+    secret: str = "demo"
     workbook: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.workbook = self.folder / "Oferty.xlsx"
+        self.simulator.add_application("demo", self.secret, "Demo")
         self.write_settings()
         for account in self.accounts:
             self.link(account)
@@ -45,7 +49,7 @@ class Shop:
             "auth_url": url,
             "api_url": url,
             "client_id": "demo",
-            "client_secret": "demo",
+            "client_secret": self.secret,
             "app_name": "Demo",
             "info_url": "https://example.com",
         }
@@ -86,7 +90,8 @@ class Shop:
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of a run on the workbook."""
-        return [sys.executable, "-m", "batch", arguments[0], str(self.workbook), *arguments[1:]]
+        program = ["batch"] if self.times == 1 else ["tests.helpers.hurried", str(self.times)]
+        return [sys.executable, "-m", *program, arguments[0], str(self.workbook), *arguments[1:]]
 
     def environment(self) -> dict[str, str]:
         """The environment of a user whose data and state lie in the folder."""
@@ -117,6 +122,23 @@ class Shop:
         table = read_workbook(self.workbook, tables=[name]).tables[name]
         return [{"_row": row[0]} | {key: text_of(table.value(row, key)) for key in table.columns} for row in table.rows]
 
+    def leaks(self, *outputs: str) -> list[str]:
+        """Where a secret is told: in `outputs`, the workbook, journal or log. All tokens ever issued are secrets."""
+        tokens = self.simulator.world.tokens
+        secrets = [self.secret, *tokens._by_access, *tokens._by_refresh]
+        places = {f"output {number}": text.encode() for number, text in enumerate(outputs)}
+        files = [self.workbook, *self.folder.glob("journal*"), *self.folder.rglob("*.log")]
+        places |= {file.name: _unpacked(file) for file in files if file.is_file()}
+        return [name for name, content in places.items() if any(secret.encode() in content for secret in secrets)]
+
     def offers(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
         """What the simulator holds for a seller."""
         return self.simulator.offers(account)
+
+
+def _unpacked(file: Path) -> bytes:
+    """What is in a file; of a workbook, in all its parts."""
+    if not zipfile.is_zipfile(file):
+        return file.read_bytes()
+    with zipfile.ZipFile(file) as package:
+        return b"".join(package.read(name) for name in package.namelist())

@@ -1,0 +1,31 @@
+"""The real program in a world whose clock runs faster: `python -m tests.helpers.hurried TIMES ARGUMENTS…`.
+
+Every wait, limit and patience keeps its value and its proportion; a minute of them takes a minute / TIMES. Time
+spent on the network does not shrink, so the limit of one read does instead, as far as a busy machine allows.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import batch.allegro.session
+from batch.cli import main
+from batch.clock import SystemClock
+
+SHORTEST_READ = 0.75  # seconds
+
+
+def hurry(times: float) -> None:
+    """Let the system clock of this process run `times` as fast from now on."""
+    begun, begun_at = time.monotonic(), datetime.now(UTC)
+    SystemClock.monotonic = lambda _self: begun + (time.monotonic() - begun) * times  # type: ignore[method-assign]
+    SystemClock.now = lambda self: begun_at + timedelta(seconds=self.monotonic() - begun)  # type: ignore[method-assign]
+    SystemClock.sleep = lambda _self, seconds: time.sleep(seconds / times)  # type: ignore[method-assign]
+    batch.allegro.session.READ_SECONDS = max(batch.allegro.session.READ_SECONDS / times, SHORTEST_READ)
+
+
+if __name__ == "__main__":
+    hurry(float(sys.argv[1]))
+    main(sys.argv[2:])

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,19 +96,42 @@ class Shop:
 
     def environment(self) -> dict[str, str]:
         """The environment of a user whose data and state lie in the folder."""
-        return {**os.environ, "XDG_DATA_HOME": str(self.folder / "data"), "XDG_STATE_HOME": str(self.folder / "state")}
+        homes = {"XDG_DATA_HOME": str(self.folder / "data"), "XDG_STATE_HOME": str(self.folder / "state")}
+        return {**os.environ, **homes, "PYTHONPATH": str(Path(__file__).parents[2])}
 
-    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run a command on the workbook, e.g. `run("run", "--only", "drafts")`."""
-        return subprocess.run(
+    def run(
+        self, *arguments: str, timeout: float = 120, folder: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on the workbook, e.g. `run("run", "--only", "drafts")`, in `folder` where that matters."""
+        process = self.start(*arguments, folder=folder)
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def start(self, *arguments: str, folder: Path | None = None) -> subprocess.Popen[str]:
+        """Start a command on the workbook; the caller waits for it with `communicate`."""
+        return subprocess.Popen(
             self.command(*arguments),
             env=self.environment(),
-            capture_output=True,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            timeout=timeout,
-            check=False,
         )
+
+    @staticmethod
+    def wait_for(happened: Callable[[], object], *, timeout: float = 60) -> None:
+        """Wait until something has happened."""
+        deadline = time.monotonic() + timeout
+        while not happened():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def drafts(self, *arguments: str, timeout: float = 120) -> dict[str, Any]:
         """`run --only drafts --json …`, its summary."""

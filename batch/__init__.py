@@ -31,6 +31,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
     accounts        tokens shared by several PCs
     connect         account -> a session that can talk to Allegro
     journal         intents and outcomes (SQLAlchemy Core)
+    seller_lock     one run at a time for a seller
     settings        batch.yaml + environment + keyring (settings_file: its YAML, settings_values: kinds of values)
     world, clock    time, ids, folders as arguments
     parallel        many items, a few threads

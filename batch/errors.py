@@ -39,7 +39,7 @@ class JournalError(BatchError):
 
 
 class AttemptTaken(BatchError):
-    """Another run has written this attempt into the journal: it is working on the same product now."""
+    """Another run is working on the same seller or product now."""
 
 
 class AccountError(BatchError):

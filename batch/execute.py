@@ -138,7 +138,7 @@ class DraftExecutor:
         try:
             entry = self._intend(step)
         except AttemptTaken:
-            self._answer(answer(step.row, "not_sent", account=step.row.account, busy=True))
+            self._answer(blame(step.row, "not_sent", busy=True))
             return
         except JournalError as error:  # without the intent on disk nothing may be sent
             self._stop(error)
@@ -338,6 +338,8 @@ def cause(error: BatchError) -> str:
     """The row code for trouble that is not the row's fault."""
     if isinstance(error, AccountError | SettingsError) and error.code != "tokens_locked":
         return "forbidden" if isinstance(error, Forbidden) else "login_needed"
+    if isinstance(error, AttemptTaken | JournalError):
+        return "not_sent"
     at_fault = error.__cause__ if isinstance(error, TokenTrouble) else error
     return "rate_limited" if isinstance(at_fault, TooMany) else "server_trouble"
 

@@ -93,6 +93,12 @@ class Journal:
             raise JournalError("journal_unusable", reason=str(error)) from error
         return cls(sa.URL.create("sqlite", database=str(folder / "journal.sqlite")), clock)
 
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite journal; None for a database elsewhere."""
+        name = self._engine.url.database
+        return Path(name) if name and name != ":memory:" and self._engine.dialect.name == "sqlite" else None
+
     def close(self) -> None:
         """Release the database."""
         self._connection.close()

@@ -25,7 +25,16 @@ from batch.allegro.offers import Offers
 from batch.allegro.survey import survey
 from batch.connect import Connection, Connector
 from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe
-from batch.errors import AccountError, ApiError, BatchError, SettingsError, UsageError, WorkbookError
+from batch.errors import (
+    AccountError,
+    ApiError,
+    AttemptTaken,
+    BatchError,
+    JournalError,
+    SettingsError,
+    UsageError,
+    WorkbookError,
+)
 from batch.execute import DraftExecutor, cause
 from batch.journal import Journal
 from batch.messages import Catalogue
@@ -33,6 +42,7 @@ from batch.model import Account, DictionaryEntry, Job, Outcome, ProductRow, Stat
 from batch.parallel import each
 from batch.plan import Step, blame, plan_drafts, planned, wants_draft
 from batch.resolve import kinds_needed, resolve
+from batch.seller_lock import SellerLocks
 from batch.settings import Settings
 from batch.validate.accounts import read_accounts
 from batch.validate.defaults import read_defaults
@@ -73,6 +83,7 @@ class Run:
     request: Request
     world: World
     journal: Journal
+    sellers: SellerLocks
     book: WorkbookData
     options: Options
     accounts: Mapping[str, Account]
@@ -97,7 +108,11 @@ def run(request: Request, world: World) -> report.Summary:
     """
     started = world.clock.now()
     name = report.run_name(started, world.new_id(), dry_run=request.dry_run)
-    with hold_workbook(request.workbook, needed=not request.anyway), _open_journal(request.settings, world) as journal:
+    with (
+        hold_workbook(request.workbook, needed=not request.anyway),
+        _open_journal(request.settings, world) as journal,
+        SellerLocks(journal.file) as sellers,
+    ):
         unwritable = _why_unwritable(request)
         book = read_workbook(request.workbook, tables=TABLES)
         options = read_options(book.tables["Settings"])
@@ -106,7 +121,7 @@ def run(request: Request, world: World) -> report.Summary:
         checked = check_products(book.tables["Products"], accounts, defaults, request.accounts)
 
         connector = Connector(request.settings, request.workbook, request.words.language, world)
-        this = Run(name, request, world, journal, book, options, accounts, connector)
+        this = Run(name, request, world, journal, sellers, book, options, accounts, connector)
         by_account = _every_account(this, checked.rows)
 
         outcomes = [*checked.answers, *(outcome for result in by_account.values() for outcome in result.outcomes)]
@@ -149,9 +164,13 @@ def _make_drafts(this: Run, account: Account, rows: Sequence[ProductRow]) -> Acc
         return AccountResult(_plan_without_asking(this, others))
     try:
         connection = this.connector.connect(account)
+        if not this.request.dry_run:
+            this.sellers.hold(connection.seller)
         plan = _plan(this, account, connection, rows)
-    except (AccountError, ApiError, SettingsError) as error:
-        return AccountResult(_plan_without_asking(this, others) + [blame(row, cause(error)) for row in wanted], error)
+    except (AccountError, ApiError, AttemptTaken, JournalError, SettingsError) as error:
+        busy = isinstance(error, AttemptTaken)
+        blamed = [blame(row, cause(error), busy=busy) for row in wanted]
+        return AccountResult(_plan_without_asking(this, others) + blamed, error)
     known = [item for item in plan if isinstance(item, Outcome)]
     steps = [item for item in plan if isinstance(item, Step)]
     for outcome in known:

@@ -21,6 +21,7 @@ NOUNS = {
     "allegro": SHARED | {"allegro"},
     "accounts": SHARED | {"accounts"},
     "journal": SHARED,
+    "seller_lock": SHARED,
     "settings": {*SHARED, "settings_file", "settings_values"},
     "settings_file": SHARED,
     "settings_values": SHARED,

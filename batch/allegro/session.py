@@ -125,14 +125,16 @@ class ApiSession:
         attempt = 0
         while True:
             attempt += 1
+            begun = self.clock.monotonic()
             try:
                 return self._with_token(method, path, **call)
             except ApiError as error:
                 if isinstance(error, TooMany):
                     self.traffic.lanes.halve()
                 wait = retry.seconds_to_wait(attempt, retry_after=error.retry_after, jitter=self.jitter())
-                spent = self.clock.monotonic() - started
-                if not retry.may_send_again(error, safe=safe) or spent + wait > retry.patience_with(error, patience):
+                now = self.clock.monotonic()
+                over = (now - started) + wait + (now - begun)  # should the next attempt take as long as this one
+                if not retry.may_send_again(error, safe=safe) or over > retry.patience_with(error, patience):
                     raise
                 log.info("%s %s: %s, again in %.1f s", method, path, error.code, wait)
                 if isinstance(error, TooMany):

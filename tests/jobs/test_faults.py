@@ -187,6 +187,18 @@ def test_account_that_only_meets_trouble_stops_early(tmp_path: Path, simulator: 
     assert len(shop.offers()) == 60
 
 
+def test_a_server_that_never_answers_is_given_up_within_three_minutes(tmp_path: Path, simulator: Simulator) -> None:
+    """All attempts at one request together, the last one included."""
+    shop = shop_of(tmp_path, simulator)
+    simulator.faults.add("slow_before", **LIST, count=None, seconds=80 / TIMES)
+    summary = shop.drafts()
+    assert summary["counts"] == {"server_trouble": ROWS}
+    began, ended = moments(summary)
+    assert ended - began < timedelta(minutes=3, seconds=TIMES / 4)  # a quarter of a second for all else
+    simulator.faults.clear()
+    check_all_done(shop)
+
+
 # --- accounts and their tokens
 
 

@@ -299,7 +299,8 @@ def _print_summary(summary: Summary, words: Catalogue, *, as_json: bool = False)
         _say(note)
     if troubled or summary.exit_code:
         _say(words.say("log_is_at", log=_log_file()))
-    _say(words.say("summary_where", path=summary.workbook))
+    if summary.delivered:
+        _say(words.say("summary_where", path=summary.workbook))
 
 
 def _progress() -> Any:

@@ -137,6 +137,7 @@ def run(request: Request, world: World) -> report.Summary:
             results=answers.results,
             notes=_notes(this, by_account, unwritable or failure),
             failed_late=failure is not None,
+            delivered=not (unwritable or failure),
         )
 
 

@@ -266,7 +266,8 @@ def _typed(key: str, value: Any) -> Any:
 class Summary:
     """What came of a run. `states`: account -> `ok` or the code of what stopped it; `notes` are sentences for people.
 
-    `failed_late` says that the answers could not be written although the run had begun.
+    `failed_late` says that the answers could not be written although the run had begun, `delivered` that they stand
+    in the workbook.
     """
 
     run: str
@@ -278,6 +279,7 @@ class Summary:
     results: Sequence[ResultRow] = ()
     notes: Sequence[str] = ()
     failed_late: bool = False
+    delivered: bool = True
 
     @property
     def counts(self) -> dict[str, int]:

@@ -277,6 +277,7 @@ def test_workbook_opened_during_the_run(shop: Shop) -> None:
     assert (process.returncode, json.loads(stdout)["counts"]) == (4, {"draft_created": 2}), stderr
     assert "Łucja Nowak" in stderr
     assert "Wyniki czekają" in stderr
+    assert "Odpowiedzi są w skoroszycie" not in stderr
     assert shop.workbook.read_bytes() == before
     (shop.folder / "~$Oferty.xlsx").unlink()
     assert shop.drafts()["exit_code"] == 0

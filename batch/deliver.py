@@ -6,7 +6,7 @@ finds its row by account and external id, not by number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,37 +34,32 @@ class Answers:
 
 def deliver_plan(book: WorkbookData, answers: Answers) -> None:
     """Write a dry run's rows to `Results`, in place of the previous dry run's; nothing else. Raises WorkbookError."""
-    for attempt in range(READINGS):
-        try:
-            write_workbook(book.path, [_results_body(book, answers.results, answers.keep_runs, drop_plans=True)],
-                           expect=book.stamp)  # fmt: skip
-        except WorkbookError as error:
-            if error.code != "workbook_changed" or attempt == READINGS - 1:
-                raise
-            book = read_workbook(book.path, tables=TABLES)
-        else:
-            return
+    _write(book, lambda now: [_results_body(now, answers.results, answers.keep_runs, drop_plans=True)])
 
 
 def deliver(book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Write the answers, and those still owed from earlier runs. Raises WorkbookError when that cannot be done."""
     owed = journal.owed(_place_of(book))
     earlier = [report.from_json(results) for _, _, results in owed]
-    for attempt in range(READINGS):
-        try:
-            write_workbook(book.path, _changes(book, answers, earlier), expect=book.stamp)
-        except WorkbookError as error:
-            if error.code != "workbook_changed" or attempt == READINGS - 1:
-                raise
-            book = read_workbook(book.path, tables=TABLES)
-        else:
-            journal.settle_debt([owed_id for owed_id, _, _ in owed])
-            return
+    _write(book, lambda now: _changes(now, answers, earlier))
+    journal.settle_debt([owed_id for owed_id, _, _ in owed])
 
 
 def owe(book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Keep the answers until the workbook can be written again."""
     journal.owe(_place_of(book), answers.run, report.to_json(answers.results))
+
+
+def _write(book: WorkbookData, changes: Callable[[WorkbookData], list[SetCells | SetBody]]) -> None:
+    for attempt in range(READINGS):
+        try:
+            write_workbook(book.path, changes(book), expect=book.stamp)
+        except WorkbookError as error:
+            if error.code != "workbook_changed" or attempt == READINGS - 1:
+                raise
+            book = read_workbook(book.path, tables=TABLES)
+        else:
+            return
 
 
 def _place_of(book: WorkbookData) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 from batch.settings import FILE_NAME
@@ -25,4 +24,11 @@ def create_workbook(workbook: Path, config: Path | None, language: str) -> Path 
 
 
 def _settings_text(language: str) -> str:
-    return files("batch").joinpath("messages", f"batch.{language}.yaml.txt").read_text("utf-8")
+    return (templates_folder() / "settings" / f"batch.{language}.yaml").read_text("utf-8")
+
+
+def templates_folder() -> Path:
+    """The folder `templates`: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "_templates"
+    return installed if installed.is_dir() else package.parent / "templates"

@@ -83,7 +83,7 @@ def run(
     only: OnlyOption = None,
     account: AccountOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
-    wait: Annotated[float | None, typer.Option("--wait", min=0)] = None,
+    wait: Annotated[float | None, typer.Option("--wait", min=0, max=86_400)] = None,
     force: Annotated[bool, typer.Option("--force")] = False,
     anyway: AnywayOption = False,
     as_json: JsonOption = False,

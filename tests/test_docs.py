@@ -13,7 +13,8 @@ from batch.messages import catalogue, entries
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-COMMANDS = sorted(key.removeprefix("command_") for key in entries() if key.startswith("command_") and key != "command_app")
+COMMANDS = sorted(key.removeprefix("command_") for key in entries() if key.startswith("command_"))
+COMMANDS.remove("app")
 
 
 def command_table() -> str:

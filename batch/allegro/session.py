@@ -116,9 +116,12 @@ class ApiSession:
         return self._persist("POST", path, body=body, safe=False, patience=retry.PATIENCE)
 
     def ease(self, seconds: float) -> None:
-        """Allegro is in trouble: nothing for this long, then one request at a time until it answers again."""
+        """Allegro is in trouble: nothing is written for this long, then one at a time until it answers again.
+
+        Only this seller is held: the requests of the client id are shared with accounts that may be well.
+        """
         self.traffic.lanes.narrow()
-        self.traffic.requests.hold(seconds)
+        self.traffic.writes.hold(seconds)
 
     def _persist(self, method: str, path: str, *, safe: bool, patience: float, **call: Any) -> Answer:
         started = self.clock.monotonic()
@@ -138,7 +141,7 @@ class ApiSession:
                     raise
                 log.info("%s %s: %s, again in %.1f s", method, path, error.code, wait)
                 if isinstance(error, TooMany):
-                    self.traffic.requests.hold(wait)
+                    self.traffic.writes.hold(wait)
                 self.clock.sleep(wait)
 
     def _with_token(self, method: str, path: str, **call: Any) -> Answer:

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from html import unescape
 
-from openpyxl.formula.tokenizer import Token, Tokenizer, TokenizerError
-from openpyxl.formula.translate import Translator, TranslatorError
-
 from batch.workbook.sheet import IN_TAG, attributes
 from batch.workbook.values import xml_text
 
@@ -73,6 +70,8 @@ def shifted(formula: str, rows: int, columns: int, sheet: str | None = None) -> 
 
 @lru_cache(maxsize=1024)
 def _tokens(formula: str) -> tuple[tuple[str, bool], ...]:
+    from openpyxl.formula.tokenizer import Token, Tokenizer, TokenizerError  # noqa: PLC0415  (slow; few rows move)
+
     try:
         items = Tokenizer(f"={formula}").items
     except (TokenizerError, IndexError) as error:
@@ -81,6 +80,8 @@ def _tokens(formula: str) -> tuple[tuple[str, bool], ...]:
 
 
 def _moved(reference: str, rows: int, columns: int) -> str:
+    from openpyxl.formula.translate import Translator, TranslatorError  # noqa: PLC0415  (as above)
+
     try:
         return str(Translator.translate_range(reference, rows, columns))  # type: ignore[no-untyped-call]  # no stub
     except TranslatorError:

@@ -38,7 +38,10 @@ def check_products(
         if only and checker.account not in only:
             continue
         outcome = checker.skip(accounts) or checker.check(accounts, defaults, first_rows)
-        (checked.rows if isinstance(outcome, ProductRow) else checked.answers).append(outcome)  # type: ignore[arg-type]
+        if isinstance(outcome, ProductRow):
+            checked.rows.append(outcome)
+        else:
+            checked.answers.append(outcome)
     return checked
 
 

@@ -1,0 +1,60 @@
+"""A session's patience: how long it tries, by its own clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from batch.allegro.pace import Budget, Lanes
+from batch.allegro.session import ApiSession, Traffic
+from batch.errors import NoAnswer
+from tests.helpers.drafts import FakeClock
+
+
+class Tokens:
+    def access_token(self) -> str:
+        return "token"
+
+    def replace(self, rejected: str) -> str:
+        raise AssertionError(rejected)
+
+
+class Silent(requests.Session):
+    """A server that takes its time and says nothing."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self.clock, self.calls = clock, 0
+
+    def request(self, *_: Any, timeout: Any = None, **__: Any) -> Any:
+        self.calls += 1
+        _, read = timeout
+        self.clock.sleep(read)
+        raise requests.ReadTimeout
+
+
+def silent_session() -> tuple[ApiSession, Silent, FakeClock]:
+    clock = FakeClock()
+    http = Silent(clock)
+    traffic = Traffic(Budget(clock, per_minute=9000), Budget(clock, per_minute=2490), Lanes(per_minute=2490))
+    session = ApiSession("http://localhost", "a", "A/1 (+https://a)", "pl", Tokens(), traffic, clock, http, lambda: 0.0)
+    return session, http, clock
+
+
+def test_all_attempts_at_one_request_take_three_minutes_at_most() -> None:
+    """The waiting for the last answer included."""
+    session, http, clock = silent_session()
+    with pytest.raises(NoAnswer):
+        session.get("/me")
+    assert http.calls > 3
+    assert 120 < clock.monotonic() <= 180
+
+
+def test_a_post_that_may_have_arrived_is_sent_once() -> None:
+    """Whether it was processed has to be looked up first."""
+    session, http, _ = silent_session()
+    with pytest.raises(NoAnswer):
+        session.post("/sale/product-offers", {})
+    assert http.calls == 1

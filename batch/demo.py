@@ -83,15 +83,12 @@ def _write_settings(folder: Path, url: str, language: str) -> Path:
 def tables(good_rows: int, language: str) -> dict[str, list[dict[str, Any]]]:
     """The rows of the demonstration: good ones, every mistake, every refusal."""
 
-    def word(choices: tuple[schema.Choice, ...], code: str) -> str:
-        return next(choice.words[language] for choice in choices if choice.code == code)
-
     accounts = [{"account": name, "environment": ENVIRONMENT} for name in ACCOUNTS]
     common = {
-        "handling_time": word(schema.HANDLING_TIMES, "PT24H"),
-        "invoice": word(schema.INVOICES, "VAT"),
-        "country": word(schema.COUNTRIES, "PL"),
-        "province": word(schema.PROVINCES, "WIELKOPOLSKIE"),
+        "handling_time": schema.word(schema.HANDLING_TIMES, "PT24H", language),
+        "invoice": schema.word(schema.INVOICES, "VAT", language),
+        "country": schema.word(schema.COUNTRIES, "PL", language),
+        "province": schema.word(schema.PROVINCES, "WIELKOPOLSKIE", language),
         "city": "Poznań",
         "post_code": "60-166",
         "vat_rate": "23%",

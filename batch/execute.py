@@ -38,7 +38,7 @@ from batch.parallel import each
 from batch.plan import INDEX_LAG, Step, StepKind, answer, best_offer, blame, draft_outcome
 
 WORKERS = 24  # threads; how many requests really run at once is decided in allegro/pace.py
-IDS_A_LOOK_UP = 100
+IDS_A_LOOK_UP = 100  # OpenAPI: external.id, maxItems
 ATTEMPTS = 3  # of one draft in one run, each after a look-up that found nothing
 TROUBLES_IN_A_ROW = 8  # lost answers with no good one between them, until the account stops
 SOON, RARELY = 2.0, 30.0  # seconds between two polls of an operation that names no Retry-After: from, growing to

@@ -275,8 +275,7 @@ def _wait_seconds(this: Run) -> float:
 
 
 def _kind(this: Run, kind: str) -> str:
-    words = {choice.code: choice.words for choice in schema.DICTIONARY_KINDS}
-    return words[kind][this.request.words.language]
+    return schema.word(schema.DICTIONARY_KINDS, kind, this.request.words.language)
 
 
 # --- the other jobs
@@ -295,9 +294,7 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         entries: dict[str, list[DictionaryEntry]] = {}
         results: dict[str, BatchError | int] = {}
-        for account in _in_scope(accounts, request).values():
-            if not account.active:
-                continue
+        for account in _active(accounts, request):
             try:
                 session = connector.connect(account).session
                 entries[account.name] = [entry for kind in SOURCES for entry in read_dictionary(session, kind)]
@@ -321,9 +318,7 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         states: dict[str, TokenState | BatchError] = {}
         cells = {}
-        for account in _in_scope(accounts, request).values():
-            if not account.active:
-                continue
+        for account in _active(accounts, request):
             try:
                 if refresh:
                     connector.tokens(account).renew_now()
@@ -373,6 +368,10 @@ def _read_accounts(request: Request, book: WorkbookData) -> dict[str, Account]:
 
 def _in_scope(accounts: Mapping[str, Account], request: Request) -> dict[str, Account]:
     return {name: a for name, a in accounts.items() if not request.accounts or name in request.accounts}
+
+
+def _active(accounts: Mapping[str, Account], request: Request) -> list[Account]:
+    return [account for account in _in_scope(accounts, request).values() if account.active]
 
 
 def _token_cells(connector: Connector, account: Account, words: Catalogue) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Reporter:
         code = _ACTIONS.get(outcome.code) or (outcome.action if outcome.action not in {None, Action.AUTO} else None)
         if code is None:
             return typed or self.words.say("action_auto")
-        return next(choice.words[self.words.language] for choice in schema.ACTIONS if choice.code == code)
+        return schema.word(schema.ACTIONS, code, self.words.language)
 
 
 def product_cells(result: ResultRow) -> dict[str, Any]:

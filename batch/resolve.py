@@ -11,16 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from batch.model import DictionaryEntry, NamedDefault, OfferDefaults, Problem
-from batch.workbook.schema import heading_key
+from batch.workbook.schema import DICTIONARY_KINDS, heading_key
 
-KINDS = (
-    "shipping_rates",
-    "return_policy",
-    "implied_warranty",
-    "warranty",
-    "responsible_producer",
-    "responsible_person",
-)
+KINDS = tuple(choice.code for choice in DICTIONARY_KINDS)
 # Allegro fills these in by itself: the only entry, else the one named "default" (tutorial, table of defaults).
 CHOSEN_BY_ALLEGRO = ("shipping_rates", "return_policy", "implied_warranty")
 NAMES_SHOWN = 10

@@ -27,7 +27,7 @@ def kill_again_and_again(folder: Path, *, kills: int, rows: int, seed: int) -> d
     dice = random.Random(seed)
     with Simulator(latency=0.03) as simulator:
         shop = Shop(folder, simulator)
-        shop.write_settings(**_slow_settings(simulator.url, folder))
+        shop.write_settings(limits={"offer_writes_per_minute": PER_MINUTE})
         accounts = ("e-sklep1", "e-sklep2")
         shop.fill(
             [{"account": accounts[n % 2], "ean": catalogue.gtin(n), "price": 20, "stock": 1} for n in range(rows)],
@@ -67,22 +67,6 @@ def kill_again_and_again(folder: Path, *, kills: int, rows: int, seed: int) -> d
             "last_run_seconds": round(time.monotonic() - started, 1),
             "last_run": summary["counts"],
         }
-
-
-def _slow_settings(url: str, folder: Path) -> dict[str, Any]:
-    return {
-        "environments": {
-            "simulator": {
-                "auth_url": url,
-                "api_url": url,
-                "client_id": "demo",
-                "client_secret": "demo",
-                "app_name": "Demo",
-                "info_url": "https://example.com",
-                "limits": {"offer_writes_per_minute": PER_MINUTE},
-            }
-        }
-    }
 
 
 def main() -> None:

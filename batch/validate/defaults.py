@@ -12,18 +12,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from batch.model import NamedDefault, OfferDefaults, Problem
+from batch.resolve import KINDS
 from batch.validate.cells import text_of
 from batch.workbook import schema
 from batch.workbook.read import NOT_CALCULATED, Row, TableData
 
-NAMED = (
-    "shipping_rates",
-    "return_policy",
-    "implied_warranty",
-    "warranty",
-    "responsible_producer",
-    "responsible_person",
-)
 WORDS = ("handling_time", "invoice", "duration", "province", "language")
 MAX_SAFETY_TEXT = 5000  # OpenAPI, TextSafetyInformation.description
 
@@ -77,7 +70,7 @@ def _read_set(table: TableData, row: Row) -> OfferDefaults:
             refuse(column.key, "value_not_calculated")
             cell = None
         texts[column.key] = text_of(cell)
-    for key in NAMED:
+    for key in KINDS:
         if texts[key]:
             values[key] = NamedDefault(texts[key], table.cell_ref(key, row[0]))
     for key in WORDS:
@@ -101,7 +94,7 @@ def _read_set(table: TableData, row: Row) -> OfferDefaults:
         profile=texts["profile"] or None,
         account=texts["account"] or None,
         row=row[0],
-        cells={key: table.cell_ref(key, row[0]) for key in NAMED},
+        cells={key: table.cell_ref(key, row[0]) for key in KINDS},
         problems=tuple(problems),
         **{key: value for key, value in values.items() if value is not None},
     )

@@ -474,6 +474,11 @@ def columns_by_heading(table: Table) -> dict[str, Column]:
     return accepted
 
 
+def word(choices: tuple[Choice, ...], code: str, language: str) -> str:
+    """The word for `code` in `language`; StopIteration when there is no such choice."""
+    return next(choice.words[language] for choice in choices if choice.code == code)
+
+
 def choose(choices: tuple[Choice, ...], text: str) -> str | None:
     """The code of the choice that `text` names in any language or as the code itself; None if none does."""
     wanted = heading_key(text)

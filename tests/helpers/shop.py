@@ -43,7 +43,7 @@ class Shop:
         for account in self.accounts:
             self.link(account)
 
-    def write_settings(self, **more: Any) -> None:
+    def write_settings(self, *, limits: Mapping[str, int] | None = None, **more: Any) -> None:
         """`batch.yaml` for the simulator; the journal lies in the folder."""
         url = self.simulator.url
         environment = {
@@ -53,6 +53,7 @@ class Shop:
             "client_secret": self.secret,
             "app_name": "Demo",
             "info_url": "https://example.com",
+            "limits": dict(limits or {}),
         }
         settings = {
             "language": "pl",

@@ -20,6 +20,7 @@ class Job(StrEnum):
     """One of the things a run does."""
 
     DRAFTS = "drafts"
+    UPDATES = "updates"
 
 
 class Action(StrEnum):
@@ -125,7 +126,13 @@ class ProductRow:
     action: Action
     offer_id: str | None
     defaults: OfferDefaults
-    cell: CellRef  # where the product is named: the EAN, else the product id
+    cell: CellRef  # where the product is named: the EAN, else the product id, the external id, the offer id
+    columns: Mapping[str, str] = field(default_factory=dict)  # letters of the table's columns by key
+    missing: tuple[Problem, ...] = ()  # what a draft would lack; an offer that exists needs none of it
+
+    def at(self, key: str) -> CellRef | None:
+        """The row's cell in a column."""
+        return CellRef(self.cell.sheet, self.columns[key], self.row) if key in self.columns else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,7 @@ class FoundOffer:
     status: str
     price: Money | None
     stock: int | None
+    marketplace: str = "allegro-pl"  # the base one, on which its price is
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +162,7 @@ class Outcome:
     """What came of one row of `Products`: a code of the catalogue and the facts for its text.
 
     `errors` are Allegro's own words, one (message, code) pair each. `problems` are all bad cells of the row,
-    the first of which gives the code. `entry` is the journal's entry behind it.
+    the first of which gives the code. `entry` is the journal's entry behind it, `changes` are its changes.
     """
 
     row: int
@@ -167,11 +175,14 @@ class Outcome:
     offer_id: str | None = None
     external_id: str | None = None
     action: Action | None = None
+    old_price: Money | None = None
     new_price: Money | None = None
+    old_stock: int | None = None
     new_stock: int | None = None
     errors: tuple[tuple[str, str], ...] = ()
     trace_id: str | None = None
     entry: int | None = None
+    changes: tuple[int, ...] = ()
 
     @classmethod
     def of_problems(
@@ -191,13 +202,14 @@ class Outcome:
 
 
 class State(StrEnum):
-    """Where an attempt at a draft stands."""
+    """Where an attempt at a draft, or a change of an offer, stands."""
 
     SENDING = "sending"
     ACCEPTED = "accepted"
     DONE = "done"
     FAILED = "failed"
-    WITHDRAWN = "withdrawn"
+    WITHDRAWN = "withdrawn"  # it is certain that nothing arrived, or it was overtaken
+    UNDONE = "undone"  # done, and taken back since
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +231,48 @@ class Entry:
     code: str | None = None
     details: Facts | None = None
     trace_id: str | None = None
+    reported: bool = False
+
+
+class Way(StrEnum):
+    """How a change is sent to Allegro."""
+
+    PRICE = "price"  # command: one price for up to 1000 offers
+    STOCK = "stock"  # command: one stock for up to 1000 offers
+    BULK = "bulk"  # command: 25 changes, each of its own
+    PUBLISH = "publish"  # command, up to 1000 offers
+    END = "end"  # command, up to 1000 offers
+    PATCH = "patch"  # one offer: stock 0, and what commands do not do
+    DELETE = "delete"  # one draft
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The journal's record of one thing sent about one offer. Times are aware UTC.
+
+    `old_…` is what Allegro held before, `new_…` what was sent; None where it is not touched. Changes of one
+    `command` went out in one call.
+    """
+
+    id: int
+    seller: str
+    run: str
+    offer_id: str
+    external_id: str | None
+    way: Way
+    state: State
+    command: str | None = None
+    old_price: Money | None = None
+    new_price: Money | None = None
+    old_stock: int | None = None
+    new_stock: int | None = None
+    old_status: str | None = None
+    marketplace: str = "allegro-pl"  # on which the price is; only for sending
+    operation: str | None = None
+    code: str | None = None
+    errors: tuple[tuple[str, str], ...] = ()
+    trace_id: str | None = None
+    updated_at: datetime | None = None
     reported: bool = False
 
 

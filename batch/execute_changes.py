@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from batch.clock import Clock
 from batch.errors import AccountError, ApiError, BatchError, JournalError, NoAnswer, ServerTrouble
 from batch.execute import WORKERS, Execution, cause
-from batch.model import Change, FoundOffer, Outcome, State, Way
+from batch.model import Change, FoundOffer, Outcome, Sent, State, TaskResult, Way
 from batch.parallel import each
 from batch.plan import blame
 from batch.plan_changes import LIVE, OPEN, ChangeStep, calls, change_outcome
@@ -33,36 +33,6 @@ COMMANDS = frozenset({Way.PRICE, Way.STOCK, Way.BULK, Way.PUBLISH, Way.END})
 GONE = frozenset({404, 405, 406, 415})  # answers of a resource that is not there; the bulk command is beta
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a call came to.
-
-    DONE, ACCEPTED (perhaps with an operation to follow), WITHDRAWN when the offer is busy with an earlier edit, or
-    FAILED: `status` is the HTTP status, `code` ours, `errors` Allegro's own words.
-    """
-
-    state: State
-    operation: str | None = None
-    status: int | None = None
-    code: str | None = None
-    errors: tuple[tuple[str, str], ...] = ()
-    trace_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskResult:
-    """How a change stands by Allegro's report: DONE, FAILED or ACCEPTED (still open).
-
-    `code` is ours for a FAILED one, `passing` says that another attempt may mend it.
-    """
-
-    state: State
-    code: str | None = None
-    errors: tuple[tuple[str, str], ...] = ()
-    passing: bool = False
-    trace_id: str | None = None
 
 
 class ChangeCalls(Protocol):

@@ -277,6 +277,36 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What a call came to.
+
+    DONE, ACCEPTED (perhaps with an operation to follow), WITHDRAWN when the offer is busy with an earlier edit, or
+    FAILED: `status` is the HTTP status, `code` ours, `errors` Allegro's own words.
+    """
+
+    state: State
+    operation: str | None = None
+    status: int | None = None
+    code: str | None = None
+    errors: tuple[tuple[str, str], ...] = ()
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """How a change stands by Allegro's report: DONE, FAILED or ACCEPTED (still open).
+
+    `code` is ours for a FAILED one, `passing` says that another attempt may mend it.
+    """
+
+    state: State
+    code: str | None = None
+    errors: tuple[tuple[str, str], ...] = ()
+    passing: bool = False
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """Allegro's answer: the offer exists. `errors` are what it lacks before it can be published."""
 

@@ -30,7 +30,9 @@ def plan_undo(
         plan.append(_delete(entry, held.get(offer_id), rows[offer_id], run))
     by_offer: dict[str, list[Change]] = {}
     for change in changes:
-        if change.offer_id not in drafts and change.way is not Way.DELETE:
+        if change.way is Way.DELETE:  # a draft cannot be brought back; its row can be made again
+            plan.append(replace(answer(rows[change.offer_id], "undone"), offer_id=change.offer_id))
+        elif change.offer_id not in drafts:
             by_offer.setdefault(change.offer_id, []).append(change)
     for offer_id, done in by_offer.items():
         plan.append(_restore(done, held.get(offer_id), rows[offer_id], run))

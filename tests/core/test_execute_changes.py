@@ -13,9 +13,9 @@ import pytest
 
 from batch.errors import Forbidden, JournalError, LoginNeeded, NoAnswer, ServerTrouble, TooMany
 from batch.execute import Execution
-from batch.execute_changes import ATTEMPTS, ChangeExecutor, Sent, TaskResult
+from batch.execute_changes import ATTEMPTS, ChangeExecutor
 from batch.journal import Journal
-from batch.model import Action, Change, FoundOffer, Money, Outcome, ProductRow, State, Way
+from batch.model import Action, Change, FoundOffer, Money, Outcome, ProductRow, Sent, State, TaskResult, Way
 from batch.plan_changes import OPEN, Catches, ChangeStep, plan_change
 from tests.helpers.drafts import SELLER, FakeClock, row
 

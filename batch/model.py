@@ -314,6 +314,8 @@ class Made:
     status: str
     errors: tuple[tuple[str, str], ...] = ()
     trace_id: str | None = None
+    price: Money | None = None
+    stock: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,3 +336,59 @@ class Refused:
     facts: Facts = field(default_factory=dict)
     errors: tuple[tuple[str, str], ...] = ()
     trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Allegro's answer 409 to an edit: an earlier one still runs; nothing was changed, it can be tried later."""
+
+    trace_id: str | None = None
+
+
+class CommandKind(StrEnum):
+    """Allegro's ways to change many offers at once; BULK gives each offer values of its own."""
+
+    PRICE = "price"
+    STOCK = "stock"
+    PUBLICATION = "publication"
+    BULK = "bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New values of one offer; None leaves a value alone. `stock` is positive: commands cannot set it to 0."""
+
+    offer_id: str
+    price: Money | None = None
+    stock: int | None = None
+
+    @property
+    def parts(self) -> int:
+        """How many changes Allegro counts it for: one for the price, one for the stock."""
+        return (self.price is not None) + (self.stock is not None)
+
+
+class TaskStatus(StrEnum):
+    """How far Allegro is with one offer's part of a command."""
+
+    NEW = "NEW"
+    SUCCESS = "SUCCESS"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """One offer's part of a command. `part` is what it changes: never BULK; `errors` are Allegro's own words."""
+
+    offer_id: str
+    part: CommandKind
+    status: TaskStatus
+    errors: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandState:
+    """How far a command is. Its tasks may not be there yet; when it is `finished`, none is NEW or will be added."""
+
+    finished: bool
+    tasks: tuple[TaskResult, ...]

@@ -1,7 +1,8 @@
 """Changes of many offers under an id the sender chose: price, quantity, publication, and the bulk command (beta).
 
-Accepted is not applied: a command is answered 201 with zeros everywhere, as is its first poll while nothing is done;
-its tasks are worked off while it ages (and, if asked for, is polled), and each of them may fail. Of Allegro's ways to change a price only the fixed one is known here.
+Accepted is not applied: a command is answered 201 with zeros everywhere, as is its first poll while nothing is
+done; its tasks are worked off while it ages (and, if asked for, is polled), and each of them may fail. Of Allegro's
+ways to change a price only the fixed one is known here.
 """
 
 from __future__ import annotations

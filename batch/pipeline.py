@@ -74,12 +74,11 @@ def undo(request: Request, run: str, world: World) -> report.Summary:
     Only where Allegro still holds what that run left. Raises like `run`, and UsageError for an unknown run.
     """
     with _begin(request, world, undoes=run) as this:
-        entries, changes = this.journal.done_in(this.undoes or run)
         rows = rows_of(this.book.tables["Products"], request.accounts)
         by_account: dict[str, AccountResult] = {}
 
         def take_back(account: Account) -> None:
-            by_account[account.name] = undo_account(this, account, rows, entries, changes)
+            by_account[account.name] = undo_account(this, account, this.undoes or run, rows)
 
         each(_active(this.accounts, request), take_back, threads=ACCOUNTS_AT_ONCE)
         return _finish(this, by_account, [])

@@ -60,7 +60,7 @@ def test_what_takes_a_run_back(
     entries: list[Entry], changes: list[Change], held: FoundOffer | None, expected: str
 ) -> None:
     """Each thing a run may have done, and what Allegro may hold by now."""
-    plan = plan_undo(entries, changes, {"100": held} if held else {}, {"100": row(offer_id="100")}, run="undo")
+    plan = plan_undo(entries, changes, [], {"100": held} if held else {}, {"100": row(offer_id="100")}, run="undo")
     assert " ".join(map(said, plan)) == expected
 
 
@@ -79,6 +79,6 @@ def said(planned: ChangeStep | Outcome) -> str:
 def test_taking_back_an_undo_brings_the_newer_price_again() -> None:
     """An undo is a run like any other."""
     back = done(old_price=NEW, new_price=OLD)
-    [step] = plan_undo([], [back], {"100": replace(HELD, price=OLD)}, {"100": row()}, run="undo")
+    [step] = plan_undo([], [back], [], {"100": replace(HELD, price=OLD)}, {"100": row()}, run="undo")
     assert isinstance(step, ChangeStep)
     assert step.changes[0].new_price == NEW

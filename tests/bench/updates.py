@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import sys
 import tempfile
 import time
@@ -38,7 +39,7 @@ def measure(folder: Path, *, offers: int, times: float, latency: float, named: b
             {"offer_id" if named else "external_id": ids[n] if named else f"X{n}", "price": price, "stock": stock}
             for n, (price, stock) in enumerate(wanted)
         ])  # fmt: skip
-        begun = time.monotonic()
+        begun, started, spent = time.monotonic(), simulator.clock.now(), _cpu_seconds()
         done = shop.run("run", "--force", "--json", timeout=3600)
         seconds = (time.monotonic() - begun) * times
         exchanges = simulator.requests
@@ -53,7 +54,9 @@ def measure(folder: Path, *, offers: int, times: float, latency: float, named: b
             "requests_per_change": round(len(exchanges) / changes, 4),
             "by_kind": dict(Counter(f"{e.method} {_kind(e.path)}" for e in exchanges)),
             "seconds": round(seconds, 1),
-            "sending_seconds": round((max(sent) - min(sent)).total_seconds(), 1),
+            "before_sending": round((min(sent) - started).total_seconds(), 1),
+            "sending": round((max(sent) - min(sent)).total_seconds(), 1),
+            "cpu_seconds": round(_cpu_seconds() - spent, 1),  # real ones, of the run alone
             "limit_seconds": round(limit, 1),
             "of_limit": round(seconds / limit, 3),
             "429": sum(e.status == 429 for e in exchanges),
@@ -67,6 +70,12 @@ def measure(folder: Path, *, offers: int, times: float, latency: float, named: b
 def _stock(number: int, offers: int) -> int | None:
     """A new stock for three in ten offers; a group of a hundred shares one."""
     return number // STOCK_GROUP + 2 if number < offers * 3 // 10 else None
+
+
+def _cpu_seconds() -> float:
+    """What the processes started here have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _kind(path: str) -> str:

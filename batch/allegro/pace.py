@@ -20,7 +20,6 @@ FIRST_LANES, MOST_LANES = 4, 24
 SPARE = 1.25  # lanes beyond rate times latency, since answers do not take equally long
 
 
-CHANGES_AHEAD = 6.0  # seconds
 PRICE_CHANGES_PER_HOUR, OTHER_CHANGES_PER_HOUR = 150_000, 250_000
 
 
@@ -52,23 +51,15 @@ class Window:
 
 class Budget:
     """Requests, or what they weigh, spaced evenly below `per_minute`, at most `per_hour` in any hour; what is taken
-    is taken from the budget `within` which this one is, too. They may be `ahead` of the even pace by so many seconds,
-    which makes up for the time a run needs besides; no minute holds more for it. For many threads."""
+    is taken from the budget `within` which this one is, too. For many threads."""
 
     def __init__(
-        self,
-        clock: Clock,
-        *,
-        per_minute: int | None = None,
-        per_hour: int | None = None,
-        within: Budget | None = None,
-        ahead: float = 0.0,
+        self, clock: Clock, *, per_minute: int | None = None, per_hour: int | None = None, within: Budget | None = None
     ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._interval = 60.0 / (per_minute * HEADROOM) if per_minute else 0.0
-        self._ahead = ahead
-        self._next = self._earliest = clock.monotonic()  # the next turn at an even pace; no turn comes before that
+        self._next = clock.monotonic()
         self._windows = [
             Window(seconds, limit) for seconds, limit in ((60.0 / HEADROOM, per_minute), (3600, per_hour)) if limit
         ]
@@ -79,13 +70,12 @@ class Budget:
         waited = self._within.take(weight) if self._within else 0.0
         with self._lock:
             now = self._clock.monotonic()
-            turn = max(now, self._earliest, self._next - self._ahead)
+            turn = max(now, self._next)
             for window in self._windows:
                 turn = window.earliest(turn, weight)
             for window in self._windows:
                 window.add(turn, weight)
-            self._earliest = turn
-            self._next = max(self._next, turn) + weight * self._interval
+            self._next = turn + weight * self._interval
         if turn > now:
             self._clock.sleep(turn - now)
         return waited + turn - now
@@ -93,7 +83,7 @@ class Budget:
     def hold(self, seconds: float) -> None:
         """Nobody's turn comes for this long."""
         with self._lock:
-            self._earliest = max(self._earliest, self._clock.monotonic() + seconds)
+            self._next = max(self._next, self._clock.monotonic() + seconds)
 
     def charge(self) -> None:
         """A request weighed more than it should: leave out a turn."""

@@ -19,14 +19,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from batch.allegro import retry
-from batch.allegro.pace import (
-    CHANGES_AHEAD,
-    MOST_LANES,
-    OTHER_CHANGES_PER_HOUR,
-    PRICE_CHANGES_PER_HOUR,
-    Budget,
-    Lanes,
-)
+from batch.allegro.pace import MOST_LANES, OTHER_CHANGES_PER_HOUR, PRICE_CHANGES_PER_HOUR, Budget, Lanes
 from batch.clock import Clock
 from batch.errors import ApiError, Forbidden, LoginNeeded, NoAnswer, Rejected, ServerTrouble, TokenTrouble, TooMany
 
@@ -102,7 +95,7 @@ class Traffic:
         changes_per_minute: int = 9000,
     ) -> Traffic:
         """The budgets of one account, nothing taken yet, below those `requests` it shares with others."""
-        changes = Budget(clock, per_minute=changes_per_minute, ahead=CHANGES_AHEAD)
+        changes = Budget(clock, per_minute=changes_per_minute)
         return cls(
             requests=requests,
             writes=Budget(clock, per_minute=writes_per_minute, per_hour=writes_per_hour),

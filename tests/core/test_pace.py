@@ -17,15 +17,11 @@ def most_in_a_window(times: list[float], seconds: float) -> int:
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    st.lists(st.sampled_from([0.0, 0.001, 0.5, 30.0]), min_size=1, max_size=600),
-    st.integers(60, 600),
-    st.sampled_from([0.0, 6.0, 600.0]),
-)
-def test_no_minute_holds_more_than_the_limit(pauses: list[float], per_minute: int, ahead: float) -> None:
+@given(st.lists(st.sampled_from([0.0, 0.001, 0.5, 30.0]), min_size=1, max_size=600), st.integers(60, 600))
+def test_no_minute_holds_more_than_the_limit(pauses: list[float], per_minute: int) -> None:
     """However the requests come, even when each drifts by half a second on its way."""
     clock = FakeClock()
-    budget = Budget(clock, per_minute=per_minute, ahead=ahead)
+    budget = Budget(clock, per_minute=per_minute)
     turns = []
     for pause in pauses:
         clock.sleep(pause)
@@ -43,20 +39,6 @@ def test_a_steady_stream_uses_the_headroom_and_no_more() -> None:
     assert abs(5000 / clock.monotonic() * 60 / 2490 - HEADROOM) < 0.001
 
 
-def test_ahead_of_the_pace_the_whole_ends_so_much_sooner() -> None:
-    """Not the first minute alone: what the limit held back is made up for. And a pause is still kept."""
-    clock, even = FakeClock(), FakeClock()
-    budget, evenly = Budget(clock, per_minute=600, ahead=6), Budget(even, per_minute=600)
-    for _ in range(1500):
-        budget.take()
-        evenly.take()
-    assert abs(even.monotonic() - clock.monotonic() - 6) < 0.1
-    begun = clock.monotonic()
-    budget.hold(20)
-    budget.take()
-    assert clock.monotonic() - begun == 20
-
-
 def test_no_hour_holds_more_than_its_limit() -> None:
     """The minute's rate is kept up until the hour's share is used; then the oldest must be an hour old."""
     clock = FakeClock()
@@ -70,14 +52,11 @@ def test_no_hour_holds_more_than_its_limit() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from([0.0, 0.5, 30.0]), st.integers(1, 100)), min_size=1, max_size=200),
-    st.sampled_from([0.0, 6.0]),
-)
-def test_no_minute_holds_more_weight_than_the_limit(taken: list[tuple[float, int]], ahead: float) -> None:
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 30.0]), st.integers(1, 100)), min_size=1, max_size=200))
+def test_no_minute_holds_more_weight_than_the_limit(taken: list[tuple[float, int]]) -> None:
     """Whatever each weighs, and from whichever of two budgets within the same one it is taken."""
     clock = FakeClock()
-    whole = Budget(clock, per_minute=250, ahead=ahead)
+    whole = Budget(clock, per_minute=250)
     parts = [Budget(clock, per_hour=10_000, within=whole), Budget(clock, per_hour=10_000, within=whole)]
     turns = []
     for place, (pause, weight) in enumerate(taken):

@@ -95,7 +95,7 @@ def kill_updates(folder: Path, *, kills: int, rows: int, seed: int) -> dict[str,
                 for n, row in enumerate(wanted):
                     row |= {"price": raised + 10 + (n % 90) / 100, "stock": raised + n % 3 + 1}
                 shop.fill(wanted)
-            if run_or_kill(shop, dice.uniform(0.8, 4), "run", "--force"):
+            if run_or_kill(shop, dice.uniform(1, 7), "run", "--force"):
                 finished += 1
             else:
                 killed += 1

@@ -13,7 +13,10 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Self
 
 import batch.execute
@@ -27,16 +30,15 @@ from tests.helpers.shop import Shop
 NEVER = "never"
 
 
-class Killer:
-    """Runs of the program on a shop's workbook, each in a process of its own that may be killed."""
+class Forks:
+    """Starts the program again and again, each time in a process of its own. For `with`."""
 
-    def __init__(self, shop: Shop, *, lag: float = 1, times: float = 1) -> None:
-        self._shop, self._arguments = shop, [str(lag), str(times)]
+    def __init__(self, *, lag: float = 1, times: float = 1) -> None:
+        self._arguments = [str(lag), str(times)]
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.helpers.kill_at", *self._arguments],
-            env=self._shop.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -46,15 +48,44 @@ class Killer:
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
-    def run(self, moment: str, command: str, *arguments: str) -> int:
-        """A command, killed at `moment` if it comes; returns how many journal writes were begun."""
+    def run(self, shop: Shop, command: str, *arguments: str, moment: str = NEVER) -> Ended:
+        """A command on the shop's workbook, killed at `moment` if that comes."""
         assert self._process.stdin
         assert self._process.stdout
-        order = {"moment": moment, "arguments": [command, str(self._shop.workbook), *arguments]}
+        outputs = [str(shop.folder / name) for name in ("stdout", "stderr")]
+        order = {
+            "moment": moment,
+            "arguments": [command, str(shop.workbook), *arguments],
+            "environment": shop.environment(),
+            "outputs": outputs,
+        }
         print(json.dumps(order), file=self._process.stdin, flush=True)
-        ended, writes = json.loads(self._process.stdout.readline())
-        assert ended in {0, 4} or (ended == -signal.SIGKILL and moment != NEVER), (moment, ended)
-        return int(writes)
+        returncode, writes = json.loads(self._process.stdout.readline())
+        return Ended(returncode, writes, *(Path(output).read_text("utf-8") for output in outputs))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: `returncode` is -9 when it was killed, `writes` are the journal writes begun."""
+
+    returncode: int
+    writes: int
+    stdout: str
+    stderr: str
+
+
+class Killer:
+    """Runs of one shop that may be killed."""
+
+    def __init__(self, shop: Shop, forks: Forks) -> None:
+        self._shop, self._forks = shop, forks
+
+    def run(self, moment: str, *arguments: str) -> int:
+        """A command, killed at `moment` if it comes; returns how many journal writes were begun."""
+        ended = self._forks.run(self._shop, *arguments, moment=moment)
+        killed = ended.returncode == -signal.SIGKILL
+        assert ended.returncode in {0, 4} or (killed and moment != NEVER), (moment, ended)
+        return ended.writes
 
 
 # --- the process that forks
@@ -68,7 +99,7 @@ def serve(lag: float, times: float) -> None:
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
-            run_until(order["moment"], order["arguments"], times, writing)
+            run_until(order, times, writing)
         os.close(writing)
         with os.fdopen(reading, "rb") as counted:
             writes = len(counted.read())
@@ -77,21 +108,31 @@ def serve(lag: float, times: float) -> None:
         sys.stdout.flush()
 
 
-def run_until(moment: str, arguments: list[str], times: float, writing: int) -> None:
-    """The forked process: the program until `moment`."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(nothing, stream)
+def run_until(order: dict[str, Any], times: float, writing: int) -> None:
+    """The forked process: the program until its moment."""
+    for stream, path in enumerate([os.devnull, *order["outputs"]]):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), stream)
+    os.environ.update(order["environment"])
+    moment = order["moment"]
     hurry(times)
     watch_journal(moment, writing)
     watch_workbook(moment)
     try:
-        main(arguments)
+        main(order["arguments"])
     except SystemExit as end:
+        _flush()
         os._exit(end.code if isinstance(end.code, int) else 1)
     except BaseException:  # noqa: BLE001  (nothing may run on in a forked process)
+        traceback.print_exc()
+        _flush()
         os._exit(1)
+    _flush()
     os._exit(0)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def die() -> None:

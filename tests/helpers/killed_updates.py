@@ -11,7 +11,7 @@ from typing import Any
 from batch.simulator import Settings, Simulator, catalogue
 from batch.simulator.clock import Clock
 from batch.simulator.log import Exchange
-from tests.helpers.kill_at import NEVER, Killer
+from tests.helpers.kill_at import NEVER, Forks, Killer
 from tests.helpers.shop import ACCOUNT, Shop
 
 TIMES = 20
@@ -194,7 +194,8 @@ def kill_at_every_step(folder: Path, *, one_in: int = 1, first: int = 0) -> int:
     with Simulator(clock=Clock(speed=TIMES), settings=settings) as simulator:
         ordeal = Ordeal(folder, simulator)
         count = 0
-        with Killer(ordeal.shop, times=TIMES) as killer:
+        with Forks(times=TIMES) as forks:
+            killer = Killer(ordeal.shop, forks)
             writes = ordeal.kill_run(killer, NEVER)
             ordeal.before_run()
             killer.run(NEVER, "run")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batch.simulator import Settings, Simulator, catalogue
-from tests.helpers.kill_at import NEVER, Killer
+from tests.helpers.kill_at import NEVER, Forks, Killer
 from tests.helpers.killed_updates import kill_at_every_step
 from tests.helpers.shop import Shop
 
@@ -44,7 +44,8 @@ def test_drafts_killed_at_every_step(tmp_path: Path, when: str) -> None:
             shop.fill([*GOOD, SLOW, REFUSED])
             shop.link("e-sklep1")
 
-        with Killer(shop, times=TIMES) as killer:
+        with Forks(times=TIMES) as forks:
+            killer = Killer(shop, forks)
             fresh()
             writes = killer.run(NEVER, "run", "--only", "drafts")
             check_after(shop, killer, NEVER)

@@ -28,9 +28,11 @@ MOST_REQUESTS, MOST_TIME = 0.06, 1.1  # per change; of the time the limit takes
 STOCK_GROUP = 100
 
 
-def measure(folder: Path, *, offers: int, times: float, latency: float, named: bool) -> dict[str, Any]:
+def measure(
+    folder: Path, *, offers: int, times: float, latency: float, command_seconds: float, named: bool
+) -> dict[str, Any]:
     """The figures of one real run, all included. Seconds are those of the hurried clocks."""
-    settings = Settings(latency=latency / times, command_seconds=2)
+    settings = Settings(latency=latency / times, command_seconds=command_seconds)
     with Simulator(clock=Clock(speed=times), settings=settings, log_size=100_000) as simulator:
         shop = Shop(folder, simulator, accounts=["e-sklep1"], times=times)
         ids = simulator.add_offers("e-sklep1", [{"external_id": f"X{n}", "status": "ACTIVE"} for n in range(offers)])
@@ -86,14 +88,20 @@ def _kind(path: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--offers", type=int, default=10_000)
-    parser.add_argument("--times", type=float, default=2)
+    parser.add_argument("--times", type=float, default=1)
     parser.add_argument("--latency", type=float, default=0.08)
+    parser.add_argument("--command-seconds", type=float, default=2)
     options = parser.parse_args()
     kept = True
     for named in (True, False):
         with tempfile.TemporaryDirectory() as folder:
             figures = measure(
-                Path(folder), offers=options.offers, times=options.times, latency=options.latency, named=named
+                Path(folder),
+                offers=options.offers,
+                times=options.times,
+                latency=options.latency,
+                command_seconds=options.command_seconds,
+                named=named,
             )
         print(json.dumps(figures, ensure_ascii=False), flush=True)
         kept &= figures["requests_per_change"] <= MOST_REQUESTS and figures["of_limit"] <= MOST_TIME

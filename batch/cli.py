@@ -9,21 +9,25 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batch.errors import AccountError, BatchError
+from batch.errors import AccountError, ApiError, BatchError, Forbidden, LoginNeeded
 from batch.messages import LANGUAGES, Catalogue, catalogue
 from batch.model import Job
 
 if TYPE_CHECKING:
+    from batch.accounts.endpoint import TokenEndpoint
+    from batch.accounts.link import Login
     from batch.pipeline import Request
     from batch.report import Summary
+    from batch.settings import Environment
 
 DEFAULT_LANGUAGE = "pl"
 ROWS_SHOWN = 20
@@ -32,6 +36,8 @@ TOKENS_NEED_A_PERSON = {
     "tokens_missing", "tokens_broken", "tokens_foreign", "tokens_unreadable", "tokens_expired",
     "tokens_expired_elsewhere",
 }  # fmt: skip
+
+LINK_EXIT_CODES = {LoginNeeded: 3, Forbidden: 3, ApiError: 4}
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -153,6 +159,57 @@ def tokens(
 
 
 @app.command()
+def link(
+    workbook: WorkbookArgument,
+    account_name: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    device: Annotated[bool, typer.Option("--device")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser")] = False,
+    lang: LangOption = None,
+    config: ConfigOption = None,
+) -> None:
+    from batch import pipeline
+    from batch.accounts.link import PATIENCE, by_browser, by_device
+    from batch.accounts.link_page import link_pages
+    from batch.setup import templates_folder
+    from batch.world import NoProgress, system_world
+
+    request = _request(workbook, lang, config)
+    words = request.words
+
+    def show_address(address: str) -> None:
+        _say(words.say("link_open_yourself" if no_browser else "link_open"))
+        typer.echo(address)
+        _say(words.say("link_waiting", account=account_name, minutes=PATIENCE.seconds // 60))
+        if not no_browser:
+            _open_browser(address)
+
+    def show_code(address: str, code: str) -> None:
+        typer.echo(address)
+        typer.echo(code)
+        _say(words.say("link_device", account=account_name, code=code))
+
+    def may_replace(foreign: BatchError, login: str) -> bool:
+        return _agreed(words.say("link_question", **foreign.facts, login=login))
+
+    def log_in(endpoint: TokenEndpoint, environment: Environment) -> AbstractContextManager[Login]:
+        if device:
+            return by_device(endpoint, show_code)
+        return by_browser(endpoint, environment.redirect_port, link_pages(templates_folder(), words), show_address)
+
+    with _explaining(words, exit_codes=LINK_EXIT_CODES):
+        linked = pipeline.link_account(request, system_world(NoProgress()), account_name, log_in, may_replace)
+    until = f"{linked.valid_until.astimezone():%Y-%m-%d %H:%M}"
+    _say(words.say("link_done"))
+    _say(words.say("link_result", account=account_name, login=linked.login, path=linked.path, until=until))
+    if linked.before:
+        _say(words.say("link_other_than_before", before=linked.before))
+    if linked.unrenewable:
+        _say(words.say("link_without_secret", text=_explain(linked.unrenewable, words)))
+    if linked.unwritten:
+        _say(words.say("link_not_in_workbook", text=_explain(linked.unwritten, words), before=linked.before))
+
+
+@app.command()
 def dictionaries(
     workbook: WorkbookArgument, account: AccountOption = None, lang: LangOption = None, config: ConfigOption = None
 ) -> None:
@@ -248,8 +305,10 @@ def _words(lang: Language | None, config: Path | None) -> Catalogue:
 
 
 @contextmanager
-def _explaining(words: Catalogue, *afterwards: str) -> Iterator[None]:
-    """Expected errors become a sentence in the user's language, further sentences, and exit code 2."""
+def _explaining(
+    words: Catalogue, *afterwards: str, exit_codes: Mapping[type[BatchError], int] = MappingProxyType({})
+) -> Iterator[None]:
+    """Expected errors become a sentence in the user's language, further sentences, and an exit code, mostly 2."""
     try:
         yield
     except BatchError as error:
@@ -257,13 +316,31 @@ def _explaining(words: Catalogue, *afterwards: str) -> Iterator[None]:
         _say(words.say("error_line", text=_explain(error, words)))
         for key in afterwards:
             _say(words.say(key))
-        raise typer.Exit(2) from None
+        codes = (code for kind, code in exit_codes.items() if isinstance(error, kind))
+        raise typer.Exit(next(codes, 2)) from None
 
 
 def _exit_code(errors: list[BatchError]) -> int:
     if any(isinstance(error, AccountError) for error in errors):
         return 3
     return 4 if errors else 0
+
+
+def _open_browser(address: str) -> None:
+    """In a thread of its own, since some browsers are waited for until they are closed."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def _agreed(question: str) -> bool:
+    """Ask, and read one line of the answer; where nobody can answer, that is a no."""
+    typer.echo(question, err=True, nl=False)
+    answer = sys.stdin.readline() if sys.stdin else ""
+    if not answer:
+        _say("")
+    return answer.strip().casefold() in {"t", "tak", "y", "yes"}
 
 
 # --- saying things

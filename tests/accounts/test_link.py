@@ -26,7 +26,7 @@ from batch.accounts import link, loopback
 from batch.accounts.link import spaced
 from batch.clock import SystemClock
 from batch.simulator import Simulator
-from tests.helpers.linking import asked_for, free_port, way_back
+from tests.helpers.linking import asked_for, free_port, settle_port, way_back
 from tests.helpers.shop import Shop
 
 
@@ -74,10 +74,11 @@ class Desk:
             browsers.append(threading.Thread(target=browse or self.consent, args=(address,)))
             browsers[-1].start()
 
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cli, "_open_browser", open_browser)
             patch.setattr(sys, "stdin", io.StringIO(answer))
-            cli.main(["link", str(self.shop.workbook), "e-sklep1", *options])
+            with pytest.raises(SystemExit) as ended:
+                cli.main(["link", str(self.shop.workbook), "e-sklep1", *options])
         for browser in browsers:
             browser.join()
         said = self.capture.readouterr()
@@ -96,7 +97,7 @@ def desk(
     (tmp_path / "e-sklep1.allegro.token").unlink()
     shop.fill([])
     desk = Desk(shop, free_port(), capsys)
-    desk.change_settings(redirect_port=desk.port)
+    settle_port(shop, desk.port)
     return desk
 
 
@@ -108,7 +109,7 @@ def exchanges(desk: Desk, path: str) -> list[Any]:
 
 
 def test_an_account_is_linked(desk: Desk) -> None:
-    """Only the address on stdout; the token file as promised; the account's columns filled; the page says who it was."""
+    """Only the address on stdout; the token file as promised; the account's columns filled; a page that says who."""
     code, out, err = desk.link()
     assert code == 0
     assert out.split() == desk.opened

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 import re
+import socket
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
+import yaml
 
 from batch.simulator import Simulator
+from tests.helpers.shop import Shop
 
 
 def asked_for(address: str) -> dict[str, str]:
@@ -33,10 +36,16 @@ def way_back(simulator: Simulator, address: str, *, login: str = "e-sklep1", dec
     return answer.headers["Location"]
 
 
+def settle_port(shop: Shop, port: int) -> None:
+    """Let the browser come back to `port`."""
+    path = shop.folder / "batch.yaml"
+    settings = yaml.safe_load(path.read_text("utf-8"))
+    settings["environments"]["simulator"]["redirect_port"] = port
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+
 def free_port() -> int:
     """A port that nobody listens on now."""
-    import socket  # noqa: PLC0415
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -10,7 +10,8 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batch.errors import AccountError, ApiError, BatchError, Forbidden, LoginNeeded
+from batch.errors import AccountError, ApiError, BatchError, Forbidden, LoginNeeded, UsageError
 from batch.messages import LANGUAGES, Catalogue, catalogue
 from batch.model import Job
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from batch.pipeline import Request
     from batch.report import Summary
     from batch.settings import Environment
+    from batch.world import World
 
 DEFAULT_LANGUAGE = "pl"
 ROWS_SHOWN = 20
@@ -47,6 +49,13 @@ class Language(StrEnum):
 
     PL = "pl"
     EN = "en"
+
+
+class IfBusy(StrEnum):
+    """What `--if-busy` takes."""
+
+    LEAVE = "leave"
+    WAIT = "wait"
 
 
 WorkbookArgument = Annotated[Path, typer.Argument(metavar="WORKBOOK")]
@@ -207,6 +216,107 @@ def link(
         _say(words.say("link_without_secret", text=_explain(linked.unrenewable, words)))
     if linked.unwritten:
         _say(words.say("link_not_in_workbook", text=_explain(linked.unwritten, words), before=linked.before))
+
+
+@app.command()
+def schedule(
+    workbook: WorkbookArgument,
+    every: Annotated[str, typer.Option("--every")] = "15m",
+    install: Annotated[bool, typer.Option("--install")] = False,
+    remove: Annotated[bool, typer.Option("--remove")] = False,
+    status: Annotated[bool, typer.Option("--status")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
+    if_busy: Annotated[IfBusy, typer.Option("--if-busy")] = IfBusy.LEAVE,
+    once: Annotated[bool, typer.Option("--once")] = False,
+    lang: LangOption = None,
+    config: ConfigOption = None,
+) -> None:
+    from batch import pipeline
+    from batch import schedule as schedules
+    from batch.clock import SystemClock
+    from batch.workbook.lock import hold_workbook
+    from batch.world import NoProgress, system_world
+
+    request = _request(workbook, lang, config)
+    words, clock, wait = request.words, SystemClock(), if_busy is IfBusy.WAIT
+
+    @contextmanager
+    def worlds() -> Iterator[World]:
+        with _progress() as progress:
+            yield system_world(progress)
+
+    def failed(error: Exception) -> None:
+        expected = isinstance(error, BatchError)
+        logging.getLogger(__name__).error("a turn failed", exc_info=None if expected else error)
+        _say(_explain(error, words) if isinstance(error, BatchError) else words.say("error_bug", log=_log_file()))
+
+    with _explaining(words):
+        interval = schedules.interval(every)
+        if install + remove + status + once > 1:
+            raise UsageError("schedule_one_of")
+        if install or remove or status or dry_run:
+            _system_schedule(request, interval, config, install=install, remove=remove, status=status, dry_run=dry_run)
+            return
+        pipeline.token_stores(request, system_world(NoProgress()))  # a workbook that cannot be read is said at once
+        turns = schedules.Turns(
+            lambda: _request(workbook, lang, config), worlds, lambda summary: _print_summary(summary, words), failed
+        )
+        with schedules.until_asked(lambda: _say(words.say("schedule_ending"))) as stopped, suppress(KeyboardInterrupt):
+            if once:
+                turns.margin += interval
+                raise typer.Exit(schedules.when_free(turns.turn, clock, stopped, wait=wait))
+            with ExitStack() as held:
+                schedules.when_free(
+                    lambda: held.enter_context(hold_workbook(workbook, by="schedule")), clock, stopped, wait=wait
+                )
+                _say(words.say("schedule_begins", every=every))
+                schedules.repeat(turns, interval, clock, stopped, wait=wait)
+        _say(words.say("schedule_ended"))
+
+
+def _system_schedule(
+    request: Request,
+    every: timedelta,
+    config: Path | None,
+    *,
+    install: bool,
+    remove: bool,
+    status: bool,
+    dry_run: bool,
+) -> None:
+    """Register the schedule with the system's own scheduler, take it away, or ask for it; `dry_run` only shows how."""
+    from batch import system_scheduler as system
+    from batch.schedule import turn_command
+    from batch.settings import find_settings
+    from batch.settings_values import variable
+
+    words, name, scheduler = request.words, system.task_name(request.workbook), system.system_scheduler()
+    command = turn_command(request.workbook, find_settings(request.workbook, config), every, words.language)
+    steps: list[system.Step]
+    if install:
+        steps = scheduler.install(system.Task(name, command, every))
+    elif remove:
+        steps = scheduler.remove(name)
+    else:
+        steps = [scheduler.status(name) if status else system.Run(command)]
+    if dry_run:
+        for step in steps:
+            typer.echo(str(step))
+        return
+    there = scheduler.installed(name)
+    if status:
+        typer.echo(words.say("schedule_installed" if there is not None else "schedule_not_installed", name=name))
+        if there:
+            typer.echo(there)
+    elif remove and there is None:
+        _say(words.say("schedule_not_installed", name=name))
+    else:
+        system.take(steps)
+        _say(words.say("schedule_removed" if remove else "schedule_installed", name=name))
+        if install:
+            written = [environment.client_secret for environment in request.settings.environments.values()]
+            variables = [found for secret in written if secret and (found := variable(secret.get_secret_value()))]
+            _say(words.say(f"schedule_note_{scheduler.kind}", variables=variables))
 
 
 @app.command()

@@ -24,7 +24,7 @@ from batch import report
 from batch.accounts.endpoint import TokenEndpoint
 from batch.accounts.link import Login, check_place
 from batch.accounts.renewal import write_new
-from batch.accounts.tokens import TokenState
+from batch.accounts.tokens import TokenState, TokenStore
 from batch.allegro.dictionaries import SOURCES, read_dictionary
 from batch.allegro.offers import Offers
 from batch.allegro.profile import read_profile
@@ -338,6 +338,17 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
         except WorkbookError as error:  # what the console says is the answer; the sheet has it after the next run
             log.info("the states of the tokens are not in the workbook: %s", error)
         return states
+
+
+def token_stores(request: Request, world: World) -> dict[str, TokenStore]:
+    """The tokens of every active account that this station keeps fresh; nothing is asked or changed yet.
+
+    Raises WorkbookError, SettingsError or UsageError.
+    """
+    accounts = _read_accounts(request, read_workbook(request.workbook, tables=("Accounts",)))
+    connector = Connector(request.settings, request.workbook, request.words.language, world)
+    renews = request.settings.station.refresh_tokens
+    return {account.name: connector.tokens(account) for account in _active(accounts, request) if renews}
 
 
 @dataclass(frozen=True, slots=True)

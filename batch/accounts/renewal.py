@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from batch.accounts.decide import Owner, renewal_due, supersedes
+from batch.accounts.decide import MARGIN, Owner, renewal_due, supersedes
 from batch.accounts.endpoint import Grant, GrantRefused, TokenEndpoint
 from batch.accounts.lock import check_lockable, locked, real_path
 from batch.accounts.published import is_published, publish
@@ -72,8 +72,8 @@ class Renewal:
             publish(token, self._publish_to)
             return token
 
-    def replace(self, rejected: str | None) -> Token:
-        """A token that is not due and not `rejected`, by another station's renewal or by our own.
+    def replace(self, rejected: str | None, margin: timedelta = MARGIN) -> Token:
+        """A token that lasts for `margin` and is not `rejected`, by another station's renewal or by our own.
 
         Raises LoginNeeded: what `read_token` and `Owner.check` raise, token_not_renewable (path),
         token_rejected (path), token_grant_dead (path); AccountError: tokens_locked (path), token_lock_failed and
@@ -83,7 +83,7 @@ class Renewal:
         check_lockable(self._path)
         with locked(self._path):
             token = self._settle()
-            if renewal_due(token, self.now()):
+            if renewal_due(token, self.now(), margin):
                 return self._renew(token)
             if token.access_token != rejected:
                 return token

@@ -12,7 +12,7 @@ from batch.accounts.endpoint import TokenEndpoint
 from batch.accounts.spool import Spool
 from batch.accounts.token_file import Token, token_path
 from batch.accounts.tokens import TokenState, TokenStore, open_tokens
-from batch.allegro.pace import Budget, Lanes
+from batch.allegro.pace import Budget
 from batch.allegro.session import AccessTokens, ApiSession, Traffic, new_http
 from batch.errors import AccountError, LoginNeeded, SettingsError
 from batch.model import Account
@@ -57,14 +57,20 @@ class Connector:
         with self._lock:
             key = (environment.api_url, environment.client_id)
             requests = self._budgets.setdefault(key, Budget(clock, per_minute=limits.requests_per_minute))
-        writes = Budget(clock, per_minute=limits.offer_writes_per_minute, per_hour=limits.offer_writes_per_hour)
+        traffic = Traffic.open(
+            clock,
+            requests,
+            writes_per_minute=limits.offer_writes_per_minute,
+            writes_per_hour=limits.offer_writes_per_hour,
+            changes_per_minute=limits.changes_per_minute,
+        )
         return ApiSession(
             api_url=environment.api_url,
             account=account.name,
             user_agent=environment.user_agent,
             language=self.language,
             tokens=tokens,
-            traffic=Traffic(requests, writes, Lanes(per_minute=limits.offer_writes_per_minute)),
+            traffic=traffic,
             clock=clock,
         )
 

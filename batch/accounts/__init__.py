@@ -10,7 +10,8 @@ promise: each pair is used once, by one station, and the next pair is on disk be
     loopback.py    the page on http://localhost:PORT that catches the code; link_page.py makes its HTML
     endpoint.py    POST /auth/oauth/token and /device, and what their answers mean
     decide.py      is a renewal due, which pair is newer, whose is it (pure)
-    lock.py        the lock of a token file; synchronised.py says where it would be worth nothing
+    lock.py        the lock of a token file; synchronised.py says where it would be worth nothing,
+                   lock_probe.py tries it with real processes
     token_file.py  Token <-> the JSON file of the contract, replaced atomically
     spool.py       the new pair on this computer's own disk, until the token file has it
 """

@@ -150,7 +150,7 @@ class TokenEndpoint:
         self, form: dict[str, str], auth: AuthBase, refusals: frozenset[str] = frozenset({"invalid_grant"})
     ) -> Grant:
         reply = self._post("token", form, auth, refusals)
-        return parse_grant(reply.answer, _date(reply.headers.get("Date")) or reply.asked_at, **reply.facts)
+        return parse_grant(reply.answer, answered_at(reply.headers) or reply.asked_at, **reply.facts)
 
     def _device(self, auth: AuthBase) -> DeviceCode:
         reply = self._post("device", {"client_id": self.client_id}, auth, frozenset())
@@ -285,6 +285,11 @@ def _json(body: bytes) -> dict[str, Any]:
         if isinstance(answer, dict):
             return answer
     return {}
+
+
+def answered_at(headers: Mapping[str, str]) -> datetime | None:
+    """The server's clock when it answered (UTC, whole seconds), if it said so."""
+    return _date(headers.get("Date"))
 
 
 def _date(header: str | None) -> datetime | None:

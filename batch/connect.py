@@ -116,6 +116,8 @@ class Connector:
         return Spool(self.world.data_folder / "tokens")
 
     def _open(self, account: Account) -> TokenStore:
+        if account.token_file_of:
+            raise AccountError("token_file_shared", account=account.name, other=account.token_file_of)
         source = self.settings.account(account.name)
         return open_tokens(
             account,

@@ -25,7 +25,7 @@ from batch.accounts.link import check_place
 from batch.accounts.lock_probe import probe_lock
 from batch.accounts.renewal import SKEW_WORTH_A_WARNING
 from batch.accounts.synchronised import synchronised_by
-from batch.allegro.session import new_http
+from batch.allegro.session import PUBLIC, new_http
 from batch.connect import Connector
 from batch.errors import AccountError, ApiError, BatchError, LoginNeeded
 from batch.journal import Journal
@@ -172,7 +172,7 @@ def _reach(name: str, url: str, path: str, environment: Environment, world: Worl
     try:
         with new_http().get(
             url + path,
-            headers={"User-Agent": environment.user_agent},
+            headers={"User-Agent": environment.user_agent, "Accept": PUBLIC},
             timeout=TIMEOUT,
             allow_redirects=False,
             stream=True,

@@ -28,10 +28,10 @@ from tests.helpers.shop import Shop
 
 
 @pytest.fixture
-def shop(tmp_path: Path, unchecked_simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Shop:
+def shop(tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Shop:
     for home in ("STATE", "DATA"):
         monkeypatch.setenv(f"XDG_{home}_HOME", str(tmp_path / home))
-    shop = Shop(tmp_path, unchecked_simulator)
+    shop = Shop(tmp_path, simulator)
     shop.fill([])
     return shop
 

@@ -4,6 +4,7 @@
     undo                the same, planned from what the journal says of an earlier run
     fetch_dictionaries  read -> ask every account for its price lists and policies -> write
     show_tokens         read -> how every account's tokens stand -> write
+    link_account        log in at Allegro -> whose login is it -> token file -> write
 
 Decisions are data until `execute`, so a dry run stops one step earlier and that is all the difference.
 One account's trouble stays with that account.
@@ -11,18 +12,26 @@ One account's trouble stays with that account.
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from batch import report
 from batch.account_run import Looked, act, look
-from batch.accounts.tokens import TokenState
+from batch.accounts.endpoint import TokenEndpoint
+from batch.accounts.link import Login, check_place
+from batch.accounts.renewal import write_new
+from batch.accounts.tokens import TokenState, TokenStore
 from batch.allegro.dictionaries import SOURCES, read_dictionary
+from batch.allegro.profile import read_profile
 from batch.connect import Connector
 from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe, place_of
-from batch.errors import AccountError, ApiError, BatchError, SettingsError, UsageError, WorkbookError
+from batch.errors import AccountError, ApiError, BatchError, LoginNeeded, SettingsError, UsageError, WorkbookError
 from batch.execute import cause
 from batch.journal import Journal
 from batch.messages import Catalogue
@@ -31,7 +40,7 @@ from batch.parallel import each
 from batch.plan_changes import may_end, refuse_ends
 from batch.run import AccountResult, Request, Run
 from batch.seller_lock import SellerLocks
-from batch.settings import Settings
+from batch.settings import Environment, Settings
 from batch.undo import rows_of, undo_account
 from batch.validate.accounts import read_accounts
 from batch.validate.defaults import read_defaults
@@ -42,7 +51,7 @@ from batch.workbook.patch import BodyRow, SetBody, SetCells, check_writable, wri
 from batch.workbook.read import WorkbookData, read_workbook
 from batch.world import World
 
-__all__ = ["Request", "fetch_dictionaries", "run", "show_tokens", "undo"]
+__all__ = ["Request", "fetch_dictionaries", "link_account", "run", "show_tokens", "token_stores", "undo"]
 
 log = logging.getLogger(__name__)
 
@@ -290,6 +299,110 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
         except WorkbookError as error:  # what the console says is the answer; the sheet has it after the next run
             log.info("the states of the tokens are not in the workbook: %s", error)
         return states
+
+
+def token_stores(request: Request, world: World) -> dict[str, TokenStore]:
+    """The tokens of every active account that this station keeps fresh; nothing is asked or changed yet.
+
+    Raises WorkbookError, SettingsError or UsageError.
+    """
+    accounts = _read_accounts(request, read_workbook(request.workbook, tables=("Accounts",)))
+    connector = Connector(request.settings, request.workbook, request.words.language, world)
+    renews = request.settings.station.refresh_tokens
+    return {account.name: connector.tokens(account) for account in _active(accounts, request) if renews}
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """An account that was linked, and what is to be said about it.
+
+    `before` is the login that the workbook named, if it was another one. `unwritten` is why the workbook does not
+    have the account's columns, `unrenewable` why the tokens cannot be renewed later.
+    """
+
+    login: str
+    path: Path
+    valid_until: datetime
+    before: str | None = None
+    unwritten: BatchError | None = None
+    unrenewable: SettingsError | None = None
+
+
+def link_account(
+    request: Request,
+    world: World,
+    account_name: str,
+    log_in: Callable[[TokenEndpoint, Environment], AbstractContextManager[Login]],
+    may_replace: Callable[[LoginNeeded, str], bool],
+) -> Linked:
+    """Log in as `account_name`, and keep the tokens in its token file.
+
+    `log_in` is the way to do so; `may_replace` is asked, with what is wrong and the new login, before the tokens of
+    another login or environment are replaced. Raises UsageError, SettingsError, WorkbookError, AccountError or
+    ApiError, and the token file is then as it was.
+    """
+    book = read_workbook(request.workbook, tables=("Accounts",))
+    account = _read_accounts(replace(request, accounts=frozenset({account_name})), book)[account_name]
+    connector = Connector(request.settings, request.workbook, request.words.language, world)
+    environment = request.settings.environment(account.environment)
+    if not request.settings.station.refresh_tokens:
+        raise SettingsError("link_switched_off")
+    connector.tokens(account)  # whether the settings can work at all
+    path = connector.token_path(account)
+    check_place(path)
+    with log_in(connector.endpoint(account), environment) as login:
+        profile = read_profile(connector.session_with(account, login.grant.access_token))
+        keep = functools.partial(
+            write_new,
+            path,
+            login.grant,
+            environment=account.environment,
+            login=profile.login,
+            user_id=profile.user_id,
+            spool=connector.spool,
+            publish_to=request.settings.account(account.name).publish,
+        )
+        try:
+            token = keep()
+        except LoginNeeded as foreign:
+            login.show("link_page_console")
+            if not may_replace(foreign, profile.login):
+                raise UsageError("link_not_replaced", login=profile.login, **foreign.facts) from None
+            token = keep(replace_foreign=True)
+        until = f"{token.expires_at.astimezone():%Y-%m-%d %H:%M}"
+        facts = {"account": account.name, "login": profile.login, "environment": account.environment, "until": until}
+        login.show("link_page_done", **facts)
+    state = TokenState("tokens_ok", token.login, token.expires_at)
+    other = account.login is not None and account.login.casefold() != profile.login.casefold()
+    return Linked(
+        login=profile.login,
+        path=path,
+        valid_until=token.expires_at,
+        before=account.login if other else None,
+        unwritten=_write_account(request, account.name, token_cells(state, request.words)),
+        unrenewable=_secret_trouble(environment),
+    )
+
+
+def _write_account(request: Request, account: str, cells: dict[str, Any]) -> BatchError | None:
+    """Fill an account's output columns; what is in the way, if anything."""
+    try:
+        with hold_workbook(request.workbook):
+            book = read_workbook(request.workbook, tables=("Accounts",))
+            row = _read_accounts(replace(request, accounts=frozenset({account})), book)[account].row
+            write_workbook(book.path, [SetCells("Accounts", {row: cells})], expect=book.stamp)
+    except BatchError as error:
+        log.info("the account's columns are not in the workbook: %s", error)
+        return error
+    return None
+
+
+def _secret_trouble(environment: Environment) -> SettingsError | None:
+    try:
+        environment.read_secret()
+    except SettingsError as error:
+        return error
+    return None
 
 
 # --- shared

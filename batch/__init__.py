@@ -2,6 +2,7 @@
 
 Start with `pipeline`: each job is one short function there that calls the stages in order.
 
+    launcher        from a double click on run.bat to a command (environment: the Python it works in)
     cli             words in, words out: arguments, errors -> advice, exit codes
     progress        bars on the console
     log             the log file

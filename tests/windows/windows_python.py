@@ -77,18 +77,25 @@ def windows_path(path: Path) -> str:
 def run_windows(
     *command: str, text: str = "", timeout: float = 300, folder: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a Windows program with `text` on its standard input (Wine gives a program no /dev/null to read)."""
-    return subprocess.run(
-        ["wine", *command],
-        env=wine_environment(**environment),
-        cwd=folder,
-        input=text,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-        timeout=timeout,
-    )
+    """Run a Windows program with `text` on its standard input (Wine gives a program no /dev/null to read).
+
+    Its output goes to files: Wine's services keep a pipe open long after the program that started them.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        done = subprocess.run(
+            ["wine", *command],
+            env=wine_environment(**environment),
+            cwd=folder,
+            input=text.encode(),
+            stdout=out,
+            stderr=err,
+            check=False,
+            timeout=timeout,
+        )
+        for file in (out, err):
+            file.seek(0)
+        shown = [file.read().decode("utf-8", "replace").replace("\r\n", "\n") for file in (out, err)]
+    return subprocess.CompletedProcess(done.args, done.returncode, *shown)
 
 
 def _build_python() -> None:

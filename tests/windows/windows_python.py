@@ -81,20 +81,20 @@ def run_windows(
 
     Its output goes to files: Wine's services keep a pipe open long after the program that started them.
     """
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        done = subprocess.run(
-            ["wine", *command],
-            env=wine_environment(**environment),
-            cwd=folder,
-            input=text.encode(),
-            stdout=out,
-            stderr=err,
-            check=False,
-            timeout=timeout,
-        )
-        for file in (out, err):
-            file.seek(0)
-        shown = [file.read().decode("utf-8", "replace").replace("\r\n", "\n") for file in (out, err)]
+    with tempfile.TemporaryDirectory() as outputs:
+        files = [Path(outputs) / name for name in ("stdout", "stderr")]
+        with files[0].open("wb") as out, files[1].open("wb") as err:
+            done = subprocess.run(
+                ["wine", *command],
+                env=wine_environment(**environment),
+                cwd=folder,
+                input=text.encode(),
+                stdout=out,
+                stderr=err,
+                check=False,
+                timeout=timeout,
+            )
+        shown = [file.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n") for file in files]
     return subprocess.CompletedProcess(done.args, done.returncode, *shown)
 
 

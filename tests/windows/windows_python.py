@@ -15,6 +15,7 @@ import sysconfig
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock
 
@@ -77,25 +78,36 @@ def windows_path(path: Path) -> str:
 def run_windows(
     *command: str, text: str = "", timeout: float = 300, folder: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a Windows program with `text` on its standard input (Wine gives a program no /dev/null to read).
+    """Run a Windows program with `text` on its standard input, and wait for it alone.
 
-    Its output goes to files: Wine's services keep a pipe open long after the program that started them.
+    Wine gives a program pipes, but neither /dev/null nor files, and its services keep those pipes open long after
+    the program that started them. So what is there when the program ends (64 KiB at most) is its output.
     """
-    with tempfile.TemporaryDirectory() as outputs:
-        files = [Path(outputs) / name for name in ("stdout", "stderr")]
-        with files[0].open("wb") as out, files[1].open("wb") as err:
-            done = subprocess.run(
-                ["wine", *command],
-                env=wine_environment(**environment),
-                cwd=folder,
-                input=text.encode(),
-                stdout=out,
-                stderr=err,
-                check=False,
-                timeout=timeout,
-            )
-        shown = [file.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n") for file in files]
-    return subprocess.CompletedProcess(done.args, done.returncode, *shown)
+    with subprocess.Popen(
+        ["wine", *command],
+        env=wine_environment(**environment),
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(text.encode())
+        process.stdin.close()
+        try:
+            process.wait(timeout)
+        finally:
+            process.kill()
+        shown = [_waiting(pipe).decode("utf-8", "replace").replace("\r\n", "\n")
+                 for pipe in (process.stdout, process.stderr)]  # fmt: skip
+    return subprocess.CompletedProcess(process.args, process.returncode, *shown)
+
+
+def _waiting(pipe: IO[bytes] | None) -> bytes:
+    """What has been written into a pipe that may stay open."""
+    assert pipe is not None
+    os.set_blocking(pipe.fileno(), False)
+    return pipe.read() or b""
 
 
 def _build_python() -> None:

@@ -1,8 +1,8 @@
 """May a request be sent again, and after how long? Two pure questions.
 
 What was certainly not processed may always be sent again: 429, and a connection that never came about.
-An unknown fate (5xx, a broken connection) allows it for calls that change nothing; a POST has to be looked
-up first, because Allegro makes two offers of two POSTs (#13278).
+An unknown fate (5xx, a broken connection) allows it for calls that come to the same when made twice; a POST of an
+offer has to be looked up first, because Allegro makes two offers of two POSTs (#13278).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PATIENCE_WITHOUT_NETWORK = 60.0  # nobody home: the user's cable is likelier tha
 
 
 def may_send_again(error: ApiError, *, safe: bool) -> bool:
-    """Whether the same request may be sent again. `safe` requests change nothing at Allegro."""
+    """Whether the same request may be sent again. `safe` requests do no harm when made twice."""
     if isinstance(error, TooMany) or (isinstance(error, NoAnswer) and not error.sent):
         return True
     return safe and isinstance(error, (ServerTrouble, NoAnswer))

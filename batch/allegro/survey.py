@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from batch.allegro.dictionaries import read_dictionary
-from batch.allegro.offers import EXTERNAL_IDS_A_LOOK_UP, Offers
+from batch.allegro.offers import EXTERNAL_IDS_A_LOOK_UP, PAGE, Offers
 from batch.allegro.pace import MOST_LANES
 from batch.allegro.session import ApiSession
 from batch.model import DictionaryEntry, FoundOffer
@@ -40,9 +40,9 @@ def survey(
         result.dictionaries[kind] = read_dictionary(session, kind)
 
     def confirm(external_id: str) -> None:
-        offer = offers.get(known[external_id])
+        offer = offers.look(known[external_id])
         if offer is not None:
-            result.offers[external_id] = [FoundOffer(offer.offer_id, external_id, offer.status, None, None)]
+            result.offers[external_id] = [replace(offer, external_id=external_id)]
 
     step = EXTERNAL_IDS_A_LOOK_UP
     blocks = [external_ids[start : start + step] for start in range(0, len(external_ids), step)]
@@ -51,3 +51,31 @@ def survey(
     each(questions, lambda ask: ask(), threads=MOST_LANES)
     each([x for x in external_ids if x in known and x not in result.offers], confirm, threads=MOST_LANES)
     return result
+
+
+def holdings(session: ApiSession, offer_ids: Collection[str]) -> dict[str, FoundOffer]:
+    """What Allegro holds of these offers of the seller; those it does not know are missing.
+
+    The seller's list is read where it has fewer pages than there are offers to ask for, which are then those that
+    it does not show. It cannot be asked for several offers by their ids (#13999). Raises as ApiSession.get.
+    """
+    offers = Offers(session)
+    found: dict[str, FoundOffer] = {}
+
+    def keep(page: Iterable[FoundOffer]) -> None:
+        found.update({offer.offer_id: offer for offer in page if offer.offer_id in wanted})
+
+    def ask(offer_id: str) -> None:
+        offer = offers.look(offer_id)
+        if offer is not None:
+            found[offer_id] = offer
+
+    wanted = set(offer_ids)
+    if len(wanted) > 1:
+        page, total = offers.page(0)
+        keep(page)
+        others = range(PAGE, total, PAGE)
+        if len(others) < len(wanted) - len(found):
+            each(others, lambda offset: keep(offers.page(offset)[0]), threads=MOST_LANES)
+    each(sorted(wanted - found.keys()), ask, threads=MOST_LANES)
+    return found

@@ -275,15 +275,21 @@ class Journal:
         values = {"name": run, "workbook": workbook, "undoes": undoes, "started": self._clock().isoformat()}
         self._write(_runs.insert().values(values))
 
-    def find_run(self, name: str | None, workbook: str) -> str | None:
-        """The run of that name, or with None the last one on `workbook` that was no undoing; None if there is none."""
-        query = sa.select(_runs.c.name)
-        if name is None:
-            query = query.where(_runs.c.workbook == workbook, _runs.c.undoes.is_(None))
-            query = query.order_by(_runs.c.started.desc(), _runs.c.name.desc())
-        else:
-            query = query.where(_runs.c.name == name)
-        return next((str(row.name) for row in self._all(query.limit(1))), None)
+    def find_run(self, name: str) -> bool:
+        """Whether there was a run of that name."""
+        return bool(self._all(sa.select(_runs.c.name).where(_runs.c.name == name)))
+
+    def last_run(self, workbook: str) -> str | None:
+        """The last run on `workbook` that changed something at Allegro and was no undoing; None without one."""
+        done = [State.DONE, State.UNDONE]
+        changing = sa.union(*(sa.select(t.c.run).where(t.c.state.in_(done)) for t in (_entries, _changes)))
+        query = (
+            sa.select(_runs.c.name)
+            .where(_runs.c.workbook == workbook, _runs.c.undoes.is_(None), _runs.c.name.in_(changing))
+            .order_by(_runs.c.started.desc(), _runs.c.name.desc())
+            .limit(1)
+        )
+        return next((str(row.name) for row in self._all(query)), None)
 
     def done_in(self, run: str) -> tuple[list[Entry], list[Change]]:
         """The drafts and changes of a run that came about, whether or not they were taken back since."""

@@ -120,9 +120,9 @@ def _begin(request: Request, world: World, undoes: str | None = None) -> Iterato
 
 
 def _run_to_undo(journal: Journal, name: str, workbook: str) -> str:
-    """The run that is meant by `name`; `last` is the last one that was no undoing. Raises UsageError."""
-    found = journal.find_run(None if name == LAST else name, workbook)
-    if found is None:
+    """The run that is meant by `name`; `last` is the last one that changed something. Raises UsageError."""
+    found = journal.last_run(workbook) if name == LAST else name
+    if found is None or not journal.find_run(found):
         raise UsageError("run_unknown", run=name)
     return found
 
@@ -220,6 +220,8 @@ def _deliver(this: Run, answers: Answers, outcomes: Sequence[Outcome]) -> Workbo
 
 def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: WorkbookError | None) -> list[str]:
     words, notes = this.request.words, []
+    if this.undoes:
+        notes.append(words.say("undoes_run", run=this.undoes))
     if this.request.wait_seconds is None and 0 < this.wait_seconds < ADVISED_WAIT:
         notes.append(words.say("wait_is_short", seconds=this.wait_seconds, advised=ADVISED_WAIT))
     for account, result in by_account.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from batch.account_run import STOPS, Looked, act
-from batch.allegro.survey import read_held
+from batch.allegro.survey import holdings
 from batch.model import Account, Action, CellRef, Change, Entry, OfferDefaults, ProductRow
 from batch.plan_undo import plan_undo
 from batch.run import AccountResult, Run
@@ -29,7 +29,7 @@ def undo_account(
         }
         if not this.request.dry_run:
             this.sellers.hold(connection.seller)
-        held = read_held(connection.session, list(named))
+        held = holdings(connection.session, named.keys())
     except STOPS as error:
         return AccountResult([], error)
     found = {offer_id: _row(rows, account.name, offer_id, external_id) for offer_id, external_id in named.items()}

@@ -5,8 +5,8 @@ pace.py          how fast: budgets per seller and per client id, parallelism tha
 retry.py         may this be sent again, and after how long? (pure)
 payloads.py      our types <-> Allegro's JSON (pure)
 offers.py        look-up, drafts, edits, operations
-commands.py      changes of many offers at once, and their tasks
-command_payloads.py  the same as JSON (pure)
+changes.py       changes of offers: commands, their tasks, edits
+command_payloads.py  commands and tasks as JSON (pure)
 dictionaries.py  shipping rates, policies, responsible producers and persons
 survey.py        what Allegro holds, for all rows of an account at once
 """

@@ -36,7 +36,7 @@ class Window:
         """The first moment from `turn` on at which `weight` more fits; what weighs more than all fits when empty."""
         while self._taken and self._taken[0][0] <= turn - self._seconds:
             self._total -= self._taken.popleft()[1]
-        surplus = self._total + min(weight, self._limit) - self._limit
+        surplus = self._total + weight - self._limit
         for taken, freed in self._taken:
             if surplus <= 0:
                 break

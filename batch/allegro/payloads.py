@@ -84,6 +84,7 @@ def found_offer(data: Mapping[str, Any]) -> FoundOffer:
         status=_part(data, "publication", "status") or "",
         price=_money(price),
         stock=_part(data, "stock", "available"),
+        marketplace=_part(data, "publication", "marketplaces", "base", "id") or "allegro-pl",
     )
 
 

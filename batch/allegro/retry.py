@@ -1,4 +1,4 @@
-"""May a request be sent again, and after how long? Two pure questions.
+"""May a request be sent again, and after how long? Pure questions.
 
 What was certainly not processed may always be sent again: 429, and a connection that never came about.
 An unknown fate (5xx, a broken connection) allows it for calls that come to the same when made twice; a POST of an
@@ -6,6 +6,9 @@ offer has to be looked up first, because Allegro makes two offers of two POSTs (
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable
 
 from batch.errors import ApiError, NoAnswer, ServerTrouble, TooMany
 
@@ -19,6 +22,20 @@ def may_send_again(error: ApiError, *, safe: bool) -> bool:
     if isinstance(error, TooMany) or (isinstance(error, NoAnswer) and not error.sent):
         return True
     return safe and isinstance(error, (ServerTrouble, NoAnswer))
+
+
+_PASSING = re.compile(
+    r"internal|unavailable|timeout|timed.?out|try.?again|in.?progress|being.?processed|locked|conflict|concurrent|too.?many",
+    re.IGNORECASE,
+)
+
+
+def is_passing(codes: Iterable[str]) -> bool:
+    """Whether the failure of a command's task may pass by itself, by Allegro's error codes.
+
+    They are not documented; users tell of tasks that failed once and went well a minute later (#3110).
+    """
+    return any(_PASSING.search(code) for code in codes)
 
 
 def seconds_to_wait(attempt: int, *, retry_after: float | None, jitter: float) -> float:

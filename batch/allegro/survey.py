@@ -10,22 +10,28 @@ from batch.allegro.dictionaries import read_dictionary
 from batch.allegro.offers import EXTERNAL_IDS_A_LOOK_UP, PAGE, Offers
 from batch.allegro.pace import MOST_LANES
 from batch.allegro.session import ApiSession
+from batch.errors import Forbidden
 from batch.model import DictionaryEntry, FoundOffer
 from batch.parallel import each
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """`offers` by external id, `dictionaries` by kind."""
+    """`offers` by external id, `held` by offer id, `dictionaries` by kind."""
 
     offers: dict[str, list[FoundOffer]] = field(default_factory=dict)
+    held: dict[str, FoundOffer] = field(default_factory=dict)
     dictionaries: dict[str, list[DictionaryEntry]] = field(default_factory=dict)
 
 
 def survey(
-    session: ApiSession, external_ids: Sequence[str], known: Mapping[str, str], kinds: Collection[str]
+    session: ApiSession,
+    external_ids: Sequence[str],
+    known: Mapping[str, str],
+    kinds: Collection[str],
+    offer_ids: Collection[str] = (),
 ) -> Survey:
-    """Look up all `external_ids` and read the dictionaries of these `kinds`.
+    """Look up all `external_ids` and `offer_ids`, and read the dictionaries of these `kinds`.
 
     `known`: external id -> offer id, offers the journal holds for made. Those that the list does not show are asked
     for one by one: the list lags behind, and an offer may have been deleted since. Raises as ApiSession.get.
@@ -50,6 +56,7 @@ def survey(
     questions += [functools.partial(look_up, block) for block in blocks]
     each(questions, lambda ask: ask(), threads=MOST_LANES)
     each([x for x in external_ids if x in known and x not in result.offers], confirm, threads=MOST_LANES)
+    result.held.update(holdings(session, offer_ids))
     return result
 
 
@@ -66,7 +73,12 @@ def holdings(session: ApiSession, offer_ids: Collection[str]) -> dict[str, Found
         found.update({offer.offer_id: offer for offer in page if offer.offer_id in wanted})
 
     def ask(offer_id: str) -> None:
-        offer = offers.look(offer_id)
+        try:
+            offer = offers.look(offer_id)
+        except Forbidden as error:
+            if not error.facts["errors"]:  # no word of Allegro's: the whole account is blocked
+                raise
+            return  # another seller's
         if offer is not None:
             found[offer_id] = offer
 

@@ -1,7 +1,8 @@
 """Changes of many offers under an id the sender chose: price, quantity, publication, and the bulk command (beta).
 
-Accepted is not applied: a command is answered 201 with zeros everywhere; its tasks are worked off while it is
-polled and ages, and each of them may fail. Of Allegro's ways to change a price only the fixed one is known here.
+Accepted is not applied: a command is answered 201 with zeros everywhere, as is its first poll while nothing is
+done; its tasks are worked off while it ages (and, if asked for, is polled), and each of them may fail. Of Allegro's
+ways to change a price only the fixed one is known here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from batch.simulator.clock import stamp
 from batch.simulator.faults import Trouble
 from batch.simulator.forms import array, moment, nullable, obj, one_of, text, whole, wrong
-from batch.simulator.gate import language
+from batch.simulator.gate import language, too_many
 from batch.simulator.state import Command, Offer, Task, World
 from batch.simulator.wire import BETA, Answer, Call, Json, Refused, Route, localised, problem, refuse
 
@@ -146,9 +147,7 @@ def _register(call: Call, kind: str, command_id: str, body: Json, tasks: list[Ta
     hourly = "price_changes_per_hour" if kind in {"price-change", BULK} else "other_changes_per_hour"
     limit = world.meter.admit_changes(seller.login, hourly, len(tasks))
     if limit:
-        wait = world.limits.retry_after
-        headers = {} if wait is None else {"Retry-After": str(wait)}
-        raise Refused(429, problem("TooManyRequestsException", f"Too many changes: {limit}"), headers=headers)
+        raise too_many(world, limit)
     command = Command(
         id=command_id,
         kind=kind,

@@ -55,7 +55,8 @@ def unchecked_session(unchecked_simulator: Simulator) -> ApiSession:
 
 
 def session_with(simulator: Simulator) -> ApiSession:
-    """A session of `LOGIN` with a simulator."""
+    """A session of `LOGIN` with a simulator, where commands end with their first poll."""
+    simulator.settings.command_polls, simulator.settings.command_seconds = 1, 0
     clock = SimulatedClock(simulator)
     return ApiSession(
         api_url=simulator.url,

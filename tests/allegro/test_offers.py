@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from batch.allegro import offers as offers_module
+from batch.allegro import survey
 from batch.allegro.offers import Offers
 from batch.allegro.session import ApiSession
 from batch.allegro.survey import holdings
@@ -122,18 +124,26 @@ def test_only_drafts_are_deleted(simulator: Simulator, offers: Offers) -> None:
 @pytest.mark.parametrize(
     ("there", "wanted", "pages", "singles"),
     [
-        (2500, slice(0, 2500), 3, 0),
-        (2500, slice(998, 1003), 3, 0),
-        (2500, slice(0, 2), 1, 0),
-        (2500, slice(2498, 2500), 1, 2),
-        (2500, slice(2499, 2500), 0, 1),
+        (25, slice(0, 25), 3, 0),
+        (25, slice(8, 13), 3, 0),
+        (25, slice(0, 2), 1, 0),
+        (25, slice(23, 25), 1, 2),
+        (25, slice(24, 25), 0, 1),
         (1, slice(0, 0), 0, 0),
     ],
 )
 def test_what_allegro_holds_is_asked_in_the_fewest_requests(
-    simulator: Simulator, session: ApiSession, there: int, wanted: slice, pages: int, singles: int
+    monkeypatch: pytest.MonkeyPatch,
+    simulator: Simulator,
+    session: ApiSession,
+    there: int,
+    wanted: slice,
+    pages: int,
+    singles: int,
 ) -> None:
-    """Pages of the list while they are fewer than the offers still to find, then offer by offer."""
+    """Pages of the list (of ten offers here) while they are fewer than the offers still to find, then one by one."""
+    for module in offers_module, survey:
+        monkeypatch.setattr(module, "PAGE", 10)
     ids = simulator.add_offers(LOGIN, there)[wanted]
     assert sorted(holdings(session, ids)) == sorted(ids)
     paths = Counter(exchange.path == "/sale/offers" for exchange in simulator.requests)

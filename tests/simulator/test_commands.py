@@ -76,6 +76,8 @@ class Desk(Caller):
 
 @pytest.fixture
 def desk(simulator: Simulator) -> Iterator[Desk]:
+    """Commands end with their first poll."""
+    simulator.settings.command_polls, simulator.settings.command_seconds = 1, 0
     with Desk(simulator, LOGIN) as desk:
         yield desk
 

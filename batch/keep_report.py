@@ -34,7 +34,7 @@ def keep_report(
     """Write the report into the run's own folder in `runs`; the summary then names the page, or says why not."""
     try:
         page = make_report(summary, words, orders)
-        path = write_report(runs / summary.run, page, failed_rows(summary.results, products, words), words)
+        path = write_report(runs / summary.run, page, failed_rows(summary.results, products), words)
         prune(runs)
     except Exception as error:
         log.exception("no report")

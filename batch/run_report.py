@@ -23,6 +23,7 @@ from batch.workbook import schema
 from batch.workbook.read import NOT_CALCULATED, Row, TableData
 
 ROWS_SHOWN = 2_000
+ROWS_OF_EVERY_CODE = 25  # there are 45 codes
 PLACES_SHOWN = 12  # rows named for each reason
 ADVICE_SHOWN = 3  # different pieces of advice for each reason
 ROWS_ASKED = 50  # for advice: it differs by a row's facts
@@ -74,7 +75,6 @@ class Line:
     account: str
     ean: str
     external_id: str
-    action: str
     status: str
     sign: str
     word: str
@@ -181,7 +181,7 @@ def make_report(summary: Summary, words: Catalogue, orders: OrderSection | None 
     )
 
 
-def failed_rows(results: Iterable[ResultRow], products: TableData, words: Catalogue) -> FailedRows:
+def failed_rows(results: Iterable[ResultRow], products: TableData) -> FailedRows:
     """The rows to paste back into `Products` once they are corrected: its columns in the user's own order."""
     keys = sorted(products.columns, key=lambda key: (len(products.columns[key]), products.columns[key]))
     columns = [schema.PRODUCTS.column(key) for key in keys]
@@ -249,11 +249,16 @@ def _reasons(outcomes: Iterable[Outcome], words: Catalogue) -> list[Reason]:
 
 
 def _most_urgent(results: Sequence[ResultRow]) -> list[ResultRow]:
-    """As many rows as the page shows, in the order of the sheet."""
+    """As many rows as the page shows, in the order of the sheet; some of every code, so that none is out of sight."""
     if len(results) <= ROWS_SHOWN:
         return list(results)
-    ranked = sorted(range(len(results)), key=lambda at: URGENCY.index(report.status_of(results[at]["code"])))
-    return [results[at] for at in sorted(ranked[:ROWS_SHOWN])]
+    seen: Counter[str] = Counter()
+    ranks = []
+    for at, result in enumerate(results):
+        seen[result["code"]] += 1
+        urgency = URGENCY.index(report.status_of(result["code"]))
+        ranks.append((seen[result["code"]] > ROWS_OF_EVERY_CODE, urgency, at))
+    return [results[at] for at in sorted(at for _, _, at in sorted(ranks)[:ROWS_SHOWN])]
 
 
 def _line(result: ResultRow, words: Catalogue) -> Line:
@@ -264,7 +269,6 @@ def _line(result: ResultRow, words: Catalogue) -> Line:
         account=result["account"],
         ean=result["ean"],
         external_id=result["external_id"],
-        action=result["action"],
         status=status,
         sign=_sign(status),
         word=words.say(f"status_{status}"),
@@ -278,10 +282,10 @@ def _line(result: ResultRow, words: Catalogue) -> Line:
 
 
 def _change(result: ResultRow, words: Catalogue) -> str:
-    """The price and the stock, and what they were before where that is known: `12,30 → 13,00; 5 → 7 szt.`"""
+    """The price and the stock, and what they were before where that is known: `12,30 → 13,00` and `5 → 7 szt.`"""
     price = _before_and_after(result["old_price"], result["new_price"], words)
     stock = _before_and_after(result["old_stock"], result["new_stock"], words)
-    return "; ".join(part for part in (price, stock and words.say("report_pieces", number=stock)) if part)
+    return "\n".join(part for part in (price, stock and words.say("report_pieces", number=stock)) if part)
 
 
 def _before_and_after(old: Decimal | int | None, new: Decimal | int | None, words: Catalogue) -> str:

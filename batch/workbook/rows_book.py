@@ -24,10 +24,12 @@ def write_rows(
         styles = Styles(workbook)
         sheet = workbook.add_worksheet(sheet_name)
         sheet.freeze_panes(1, 0)
+        formats = [styles.cell(column.kind) for column in columns]
         for index, column in enumerate(columns):
-            heading, style = column.heading[language], styles.cell(column.kind)
-            sheet.set_column(index, index, max(column.width, len(heading) + FILTER_BUTTON), style)
+            heading = column.heading[language]
+            sheet.set_column(index, index, max(column.width, len(heading) + FILTER_BUTTON), formats[index])
             sheet.write_string(0, index, heading, styles.heading(written=column.written))
-            for number, row in enumerate(rows, 1):
-                write_cell(sheet, number, index, row[index], kind=column.kind, style=style)
+        for number, row in enumerate(rows, 1):
+            for index, (column, value) in enumerate(zip(columns, row, strict=True)):
+                write_cell(sheet, number, index, value, kind=column.kind, style=formats[index])
         sheet.autofilter(0, 0, len(rows), len(columns) - 1)

@@ -85,7 +85,8 @@ def python_of(folder: Path) -> Path:
 
 
 def _is_ready(folder: Path, requirements: Sequence[str]) -> bool:
-    return _stamp(folder) == list(requirements) and _runs(python_of(folder))
+    at_work = Path(sys.prefix) == folder  # then it runs, and need not be tried
+    return _stamp(folder) == list(requirements) and (at_work or _runs(python_of(folder)))
 
 
 def _stamp(folder: Path) -> list[str] | None:

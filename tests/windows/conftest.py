@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from batch.environment import STAMP, read_requirements
 from tests.windows import windows_python
 from tests.windows.windows_python import CACHE, DIGITS, NotPossible, run_windows, windows_path
 
@@ -53,6 +54,8 @@ def windows() -> Windows:
     with FileLock(CACHE / "installed.lock"):
         if not installed.exists():
             pc.install(installed, ready=False)
-        done = run_bat(installed, "--help", CI="1")  # makes or renews the environment where that is needed
-        assert done.returncode == 0, done.stdout + done.stderr
+        stamp = installed / ".venv" / STAMP
+        if not stamp.exists() or stamp.read_text("utf-8").splitlines() != read_requirements(ROOT):
+            done = run_bat(installed, "--help", CI="1")  # makes or renews the environment
+            assert done.returncode == 0, done.stdout + done.stderr
     return pc

@@ -34,6 +34,7 @@ from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe, place_of
 from batch.errors import AccountError, ApiError, BatchError, LoginNeeded, SettingsError, UsageError, WorkbookError
 from batch.execute import cause
 from batch.journal import Journal
+from batch.keep_report import keep_report
 from batch.messages import Catalogue
 from batch.model import Account, DictionaryEntry, Job, Outcome, ProductRow
 from batch.parallel import each
@@ -174,7 +175,7 @@ def _finish(this: Run, by_account: Mapping[str, AccountResult], others: Sequence
     answers = _answers(this, by_account, outcomes)
     failure = _deliver(this, answers, outcomes)
     unwritten = this.unwritable or failure
-    return report.Summary(
+    summary = report.Summary(
         run=this.name,
         started=this.started,
         finished=this.world.clock.now(),
@@ -186,6 +187,7 @@ def _finish(this: Run, by_account: Mapping[str, AccountResult], others: Sequence
         failed_late=failure is not None,
         delivered=not unwritten,
     )
+    return keep_report(summary, this.book.tables["Products"], this.request.words, this.world.data_folder / "runs")
 
 
 # --- what a run leaves behind

@@ -14,7 +14,7 @@ import functools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from batch.allegro.dictionaries import SOURCES, read_dictionary
 from batch.allegro.offers import Offers
 from batch.allegro.survey import survey
 from batch.connect import Connection, Connector
-from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe
+from batch.deliver import TABLES, Answers, AnswersAsTheyCome, account_cells, deliver, deliver_plan, owe
 from batch.errors import (
     AccountError,
     ApiError,
@@ -49,9 +49,10 @@ from batch.validate.defaults import read_defaults
 from batch.validate.options import Options, read_options
 from batch.validate.products import check_products
 from batch.workbook import schema
+from batch.workbook.desk import Desk, open_desk
 from batch.workbook.lock import hold_workbook
-from batch.workbook.patch import BodyRow, SetBody, SetCells, check_writable, write_workbook
-from batch.workbook.read import WorkbookData, read_workbook
+from batch.workbook.patch import BodyRow, SetBody, SetCells
+from batch.workbook.read import WorkbookData
 from batch.world import World
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Run:
     world: World
     journal: Journal
     sellers: SellerLocks
+    desk: Desk
     book: WorkbookData
     options: Options
     accounts: Mapping[str, Account]
@@ -110,18 +112,22 @@ def run(request: Request, world: World) -> report.Summary:
     name = report.run_name(started, world.new_id(), dry_run=request.dry_run)
     with (
         hold_workbook(request.workbook, needed=not request.anyway),
+        open_desk(request.workbook, world.clock) as desk,
         _open_journal(request.settings, world) as journal,
         SellerLocks(journal.file) as sellers,
     ):
-        unwritable = _why_unwritable(request)
-        book = read_workbook(request.workbook, tables=TABLES)
+        unwritable = _why_unwritable(request, desk)
+        book = desk.read(TABLES)
         options = read_options(book.tables["Settings"])
         accounts = _read_accounts(request, book)
         defaults = read_defaults(book.tables["Defaults"])
         checked = check_products(book.tables["Products"], accounts, defaults, request.accounts)
 
         connector = Connector(request.settings, request.workbook, request.words.language, world)
-        this = Run(name, request, world, journal, sellers, book, options, accounts, connector)
+        if not request.dry_run and not unwritable:
+            reporter = report.Reporter(name, request.words, book.tables["Products"], {})
+            world = replace(world, progress=AnswersAsTheyCome(desk, book, reporter, world))
+        this = Run(name, request, world, journal, sellers, desk, book, options, accounts, connector)
         by_account = _every_account(this, checked.rows)
 
         outcomes = [*checked.answers, *(outcome for result in by_account.values() for outcome in result.outcomes)]
@@ -236,9 +242,9 @@ def _deliver(
     if unwritable is None:
         try:
             if this.request.dry_run:
-                deliver_plan(this.book, answers)
+                deliver_plan(this.desk, this.book, answers)
             else:
-                deliver(this.book, answers, this.journal)
+                deliver(this.desk, this.book, answers, this.journal)
         except WorkbookError as error:
             failure = error
     if this.request.dry_run:
@@ -287,9 +293,9 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
     Gives the number of entries by account, or what stopped it (its earlier entries stay). Raises WorkbookError,
     SettingsError or UsageError.
     """
-    with hold_workbook(request.workbook):
-        check_writable(request.workbook, growing=("Dictionaries",))
-        book = read_workbook(request.workbook, tables=("Accounts", "Dictionaries"))
+    with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+        desk.check_writable(growing=("Dictionaries",))
+        book = desk.read(("Accounts", "Dictionaries"))
         accounts = _read_accounts(request, book)
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         entries: dict[str, list[DictionaryEntry]] = {}
@@ -301,9 +307,12 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
                 results[account.name] = len(entries[account.name])
             except (AccountError, ApiError) as error:
                 results[account.name] = error
-        body = report.dictionary_rows(book.tables["Dictionaries"], list(accounts), entries, request.words)
-        rows = [BodyRow(source, values) for source, values in body]
-        write_workbook(book.path, [SetBody("Dictionaries", rows)], expect=book.stamp)
+
+        def changes(now: WorkbookData) -> list[SetCells | SetBody]:
+            body = report.dictionary_rows(now.tables["Dictionaries"], list(accounts), entries, request.words)
+            return [SetBody("Dictionaries", [BodyRow(source, values) for source, values in body])]
+
+        desk.update(book, changes)
         return results
 
 
@@ -312,8 +321,8 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
 
     Raises WorkbookError, SettingsError or UsageError.
     """
-    with hold_workbook(request.workbook):
-        book = read_workbook(request.workbook, tables=("Accounts",))
+    with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+        book = desk.read(("Accounts",))
         accounts = _read_accounts(request, book)
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         states: dict[str, TokenState | BatchError] = {}
@@ -325,9 +334,9 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
                 states[account.name] = connector.token_state(account)
             except (AccountError, ApiError) as error:
                 states[account.name] = error
-            cells[account.row] = token_cells(states[account.name], request.words)
+            cells[account.name] = token_cells(states[account.name], request.words)
         try:
-            write_workbook(book.path, [SetCells("Accounts", cells)], expect=book.stamp)
+            desk.update(book, lambda now: [SetCells("Accounts", account_cells(now, cells))])
         except WorkbookError as error:  # what the console says is the answer; the sheet has it after the next run
             log.info("the states of the tokens are not in the workbook: %s", error)
         return states
@@ -346,10 +355,10 @@ def _open_journal(settings: Settings, world: World) -> Iterator[Journal]:
         journal.close()
 
 
-def _why_unwritable(request: Request) -> WorkbookError | None:
+def _why_unwritable(request: Request, desk: Desk) -> WorkbookError | None:
     """What stands in the way of writing the workbook; raised unless the user wants to go on anyway."""
     try:
-        check_writable(request.workbook, growing=("Results",))
+        desk.check_writable(growing=("Results",))
     except WorkbookError as error:
         if not request.anyway:
             raise

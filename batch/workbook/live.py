@@ -433,7 +433,7 @@ def _as_typed(value: Any, code: str) -> Any:
 def _same(seen: Any, wanted: Any) -> bool:
     """Whether a cell took its value; what the program did to white space in a text does not matter."""
     if isinstance(seen, str) and isinstance(wanted, str):
-        return seen == wanted or seen.split() == wanted.split()
+        return seen == wanted or "".join(seen.split()) == "".join(wanted.split())
     if isinstance(wanted, datetime):
         return isinstance(seen, datetime) and abs(seen - wanted) < timedelta(seconds=1)
     if isinstance(wanted, float) and isinstance(seen, Decimal):

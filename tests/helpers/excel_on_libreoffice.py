@@ -275,6 +275,7 @@ class Tables:
 
 class Table:
     def __init__(self, sheet: Sheet, name: str, facts: dict[str, Any]) -> None:
+        self.parent = sheet
         self._sheet, self.display_name, self.name = sheet, name, name
         self.show_headers, self.show_totals = facts["headers"], facts["totals"]
         self._area = facts["area"]

@@ -19,7 +19,8 @@ from com.sun.star.beans.PropertyState import AMBIGUOUS_VALUE
 from com.sun.star.lang import Locale
 from uno_session import connect, office
 
-DATES, TEXT, LOGICAL, CURRENCY = 2 | 4, 256, 1024, 8  # com.sun.star.util.NumberFormat
+DATES, TEXT = 2 | 4, 256  # com.sun.star.util.NumberFormat
+NAMED = {"date": DATES, "currency": 8, "logical": 1024}
 ERRORS = 4  # com.sun.star.sheet.FormulaResult
 
 
@@ -29,6 +30,7 @@ class Server:
     def __init__(self, desktop):
         self._desktop = desktop
         self._kept = []  # a hidden document lives as long as somebody refers to it
+        self._found = {}  # what was looked up of each document: every look costs milliseconds
 
     def open(self, path):
         hidden = PropertyValue(Name="Hidden", Value=True)
@@ -37,11 +39,13 @@ class Server:
 
     def close(self, book):
         document = self._document(book)
+        self._found.clear()
         self._kept.remove(document)
         document.close(True)
 
     def close_all(self):
         """So that no lock file stays behind."""
+        self._found.clear()
         while self._kept:
             self._kept.pop().close(True)
 
@@ -53,26 +57,25 @@ class Server:
         return {"read_only": document.isReadonly(), "modified": document.isModified()}
 
     def sheets(self, book):
-        return list(self._document(book).Sheets.ElementNames)
+        return self._known(book, "sheets", lambda: list(self._document(book).Sheets.ElementNames))
 
     def sheet(self, book, sheet):
-        found = self._document(book).Sheets.getByName(sheet)
+        found = self._sheet(book, sheet)
         cursor = found.createCursor()
         cursor.gotoEndOfUsedArea(False)
         end = cursor.RangeAddress
         return {"protected": found.isProtected(), "used": [1, 1, end.EndRow + 1, end.EndColumn + 1]}
 
     def protect(self, book, sheet):
-        self._document(book).Sheets.getByName(sheet).protect("")
+        self._sheet(book, sheet).protect("")
 
     def tables(self, book, sheet):
-        document = self._document(book)
-        number = document.Sheets.getByName(sheet).RangeAddress.Sheet
-        found = [document.DatabaseRanges.getByName(name) for name in document.DatabaseRanges.ElementNames]
-        return {r.Name: _table(r) for r in found if r.DataArea.Sheet == number}
+        areas = {name: found.DataArea for name, found in self._tables(book).items()}
+        number = self.sheets(book).index(sheet)
+        return {name: _table(self._tables(book)[name], area) for name, area in areas.items() if area.Sheet == number}
 
     def resize(self, book, table, area):
-        found = self._document(book).DatabaseRanges.getByName(table)
+        found = self._tables(book)[table]
         address = found.DataArea
         address.StartRow, address.StartColumn, address.EndRow, address.EndColumn = (n - 1 for n in area)
         found.DataArea = address
@@ -87,28 +90,36 @@ class Server:
 
     def get(self, book, sheet, area):
         found = self._range(book, sheet, area)
-        rows = [[None if value == "" else value for value in row] for row in found.getDataArray()]
-        formats = self._document(book).NumberFormats
-        for part in _parts(found.getCellFormatRanges()):
-            kind = formats.getByKey(part.NumberFormat).Type
-            name = "date" if kind & DATES else "currency" if kind & CURRENCY else "logical" if kind & LOGICAL else ""
-            if name:
-                _mark(rows, part.RangeAddress, found.RangeAddress, name)
-        for part in _parts(found.queryFormulaCells(ERRORS)):
-            for row in range(part.RangeAddress.EndRow - part.RangeAddress.StartRow + 1):
-                for column in range(part.RangeAddress.EndColumn - part.RangeAddress.StartColumn + 1):
-                    text = part.getCellByPosition(column, row).String
-                    at = part.RangeAddress.StartRow - found.RangeAddress.StartRow + row
-                    rows[at][part.RangeAddress.StartColumn - found.RangeAddress.StartColumn + column] = {"error": text}
+        data = found.getDataArray()
+        rows = [[_plain(value) for value in row] for row in data]
+        for column in range(len(rows[0])):
+            if any(isinstance(row[column], float) for row in rows):
+                self._name_numbers(book, found, rows, column)
+        if any(value is None for row in data for value in row):  # an error; a blank cell is a blank text
+            for error in _parts(found.queryFormulaCells(ERRORS)):
+                at = error.RangeAddress
+                for row in range(at.StartRow, at.EndRow + 1):
+                    for column in range(at.StartColumn, at.EndColumn + 1):
+                        text = error.getCellByPosition(column - at.StartColumn, row - at.StartRow).String
+                        rows[row - area[0] + 1][column - area[1] + 1] = {"error": text}
         return rows
+
+    def _name_numbers(self, book, found, rows, column):
+        """Say of the numbers in a column what their formats make of them."""
+        for top, bottom in _alike(found, column, len(rows)):
+            kind = self._kind(book, found.getCellRangeByPosition(column, top, column, bottom))
+            name = next((name for name, bits in NAMED.items() if kind & bits), "")
+            for row in rows[top : bottom + 1]:
+                if name and isinstance(row[column], float):
+                    row[column] = {name: row[column]}
 
     def put(self, book, sheet, area, rows):
         document, whole = self._document(book), self._range(book, sheet, area)
         for column in range(len(rows[0])):
-            for top, bottom in self._alike(whole, column, len(rows)):
+            for top, bottom in _alike(whole, column, len(rows)):
                 part = whole.getCellRangeByPosition(column, top, column, bottom)
                 values = [row[column] for row in rows[top : bottom + 1]]
-                kind = document.NumberFormats.getByKey(part.NumberFormat).Type
+                kind = self._kind(book, part)
                 if kind & TEXT:
                     part.setDataArray(tuple((_shown(value),) for value in values))
                     continue
@@ -136,11 +147,7 @@ class Server:
         self._range(book, sheet, area).NumberFormat = self._key(self._document(book), code)
 
     def merged(self, book, sheet, area):
-        found = self._range(book, sheet, area)
-        cells = (
-            found.getCellByPosition(c, r) for r in range(area[2] - area[0] + 1) for c in range(area[3] - area[1] + 1)
-        )
-        return any(cell.IsMerged for cell in cells)
+        return self._range(book, sheet, area).IsMerged
 
     def merge(self, book, sheet, area):
         self._range(book, sheet, area).merge(True)
@@ -149,27 +156,51 @@ class Server:
         self._range(book, sheet, area).Rows.IsVisible = False
 
     def _document(self, book):
+        return self._known(book, "", lambda: self._look_up(book))
+
+    def _look_up(self, book):
         url = Path(book).resolve().as_uri()
         return next(component for component in self._desktop.Components if url == component.URL)
 
+    def _sheet(self, book, sheet):
+        return self._known(book, sheet, lambda: self._document(book).Sheets.getByName(sheet))
+
+    def _tables(self, book):
+        ranges = self._known(book, "tables of all sheets", lambda: self._document(book).DatabaseRanges)
+        return self._known(book, "tables", lambda: {name: ranges.getByName(name) for name in ranges.ElementNames})
+
+    def _kind(self, book, part):
+        key = part.NumberFormat
+        return self._known(book, key, lambda: self._document(book).NumberFormats.getByKey(key).Type)
+
+    def _known(self, book, name, look_up):
+        if (book, name) not in self._found:
+            self._found[book, name] = look_up()
+        return self._found[book, name]
+
     def _range(self, book, sheet, area):
         top, left, bottom, right = area
-        found = self._document(book).Sheets.getByName(sheet)
-        return found.getCellRangeByPosition(left - 1, top - 1, right - 1, bottom - 1)
+        return self._sheet(book, sheet).getCellRangeByPosition(left - 1, top - 1, right - 1, bottom - 1)
 
     def _key(self, document, code):
         key = document.NumberFormats.queryKey(code, Locale(), False)
         return key if key >= 0 else document.NumberFormats.addNew(code, Locale())
 
-    def _alike(self, whole, column, height):
-        part = whole.getCellRangeByPosition(column, 0, column, height - 1)
-        if part.getPropertyState("NumberFormat") == AMBIGUOUS_VALUE:
-            return [(row, row) for row in range(height)]
-        return [(0, height - 1)]
+
+def _alike(whole, column, height):
+    """Stretches of a column with one number format: all of it, or each cell."""
+    part = whole.getCellRangeByPosition(column, 0, column, height - 1)
+    if height > 1 and part.getPropertyState("NumberFormat") == AMBIGUOUS_VALUE:
+        return [(row, row) for row in range(height)]
+    return [(0, height - 1)]
 
 
-def _table(found):
-    area = found.DataArea
+def _plain(value):
+    """A value without LibreOffice's own sign for a tab in a text of several lines."""
+    return value.replace("\x01", "\t") or None if isinstance(value, str) else value
+
+
+def _table(found, area):
     return {
         "area": [area.StartRow + 1, area.StartColumn + 1, area.EndRow + 1, area.EndColumn + 1],
         "headers": found.ContainsHeader,
@@ -182,14 +213,6 @@ def _parts(ranges):
     while found.hasMoreElements():
         part = found.nextElement()
         yield part
-
-
-def _mark(rows, part, whole, name):
-    """Say of the numbers in a part of the rows what they stand for."""
-    for row in rows[part.StartRow - whole.StartRow : part.EndRow - whole.StartRow + 1]:
-        for at in range(part.StartColumn - whole.StartColumn, part.EndColumn - whole.StartColumn + 1):
-            if isinstance(row[at], float):
-                row[at] = {name: row[at]}
 
 
 def _shown(value):

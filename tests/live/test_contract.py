@@ -17,7 +17,7 @@ from batch.errors import WorkbookError
 from batch.workbook.desk import ClosedWorkbook, Desk, open_desk
 from batch.workbook.live import LiveWorkbook
 from batch.workbook.patch import BodyRow, CellOut, SetBody, SetCells
-from tests.helpers.books import grid, make_book, rebuild, replacing, table_part
+from tests.helpers.books import grid, make_book, rebuild, replacing, sheet_part, table_part
 from tests.workbook.test_patch import TYPES, results
 
 Reach = Callable[[Path], Desk]
@@ -201,17 +201,14 @@ def test_cells_beside_the_table_stay_where_they_are(tmp_path: Path, reach: Reach
 # --- refusing
 
 
-def merged(book: Any) -> None:
-    book.get_worksheet_by_name("Produkty").merge_range("J2:J3", "x")
-
-
 def something_below(book: Any) -> None:
     book.get_worksheet_by_name("Wyniki").write("B9", "note")
 
 
+MERGED = replacing("</sheetData>", '</sheetData><mergeCells count="1"><mergeCell ref="J2:J3"/></mergeCells>')
 HEADING = {table_part("Results"): replacing("Wiersz", "Wers"), "xl/sharedStrings.xml": replacing("Wiersz", "Wers")}
 REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "merged_cells": ({"finish": merged}, {}),
+    "merged_cells": ({}, {sheet_part("Products"): MERGED}),
     "below_table": ({"finish": something_below}, {}),
     "totals_row": ({}, {table_part("Results"): replacing(' totalsRowShown="0"', ' totalsRowCount="1"')}),
     "table_missing": ({"tables": ["Accounts", "Products"]}, {}),

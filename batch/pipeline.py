@@ -267,6 +267,8 @@ def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: Workbo
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
         if not this.request.dry_run:
             notes.append(words.say("answers_wait"))
+    elif this.desk.live:
+        notes.append(words.say("answers_unsaved"))
     return notes
 
 

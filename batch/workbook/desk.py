@@ -28,6 +28,11 @@ class Desk(Protocol):
         """The file."""
         ...
 
+    @property
+    def live(self) -> bool:
+        """Whether it is open in Excel: then what is written there is not saved yet."""
+        ...
+
     def read(self, tables: Collection[str]) -> WorkbookData:
         """Read the named tables, as `read.read_workbook`."""
         ...
@@ -55,6 +60,7 @@ class ClosedWorkbook:
     """A workbook as a file."""
 
     path: Path
+    live = False
 
     def read(self, tables: Collection[str]) -> WorkbookData:
         """As `read.read_workbook`."""

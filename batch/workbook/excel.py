@@ -70,7 +70,9 @@ def _is_writable(book: xlwings.Book, path: Path) -> bool:
     """Whether it is this workbook, by whatever name, and not one opened to read only: answers there could be lost."""
     try:
         same = Path(book.fullname).samefile(path)
-    except OSError:  # never saved, or not on a disk
+    except Exception as error:  # (it was never saved, or lies in a cloud that xlwings cannot place on this disk)
+        if is_busy(error):
+            raise
         return False
     return same and not book.api.ReadOnly
 
@@ -124,11 +126,12 @@ def undisturbed(app: xlwings.App, clock: Clock) -> Iterator[None]:
         yield
     finally:
         for name, value in reversed(before.items()):
-            _put_back(app, name, value, clock)
+            put_back(app, name, value, clock, PATIENCE_TO_PUT_BACK)
 
 
-def _put_back(app: xlwings.App, name: str, value: Any, clock: Clock) -> None:
-    until = clock.monotonic() + PATIENCE_TO_PUT_BACK
+def put_back(app: xlwings.App, name: str, value: Any, clock: Clock, patience: float) -> None:
+    """Give a setting of Excel's its value again, while Excel is busy for at most `patience` seconds."""
+    until = clock.monotonic() + patience
     while True:
         try:
             setattr(app, name, value)

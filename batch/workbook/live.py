@@ -26,7 +26,7 @@ from batch.workbook import schema
 from batch.workbook.area import MAX_ROW, Area, reference
 from batch.workbook.blocks import Block, blocks
 from batch.workbook.body import BodyRow
-from batch.workbook.excel import PATIENCE, PAUSE, excel_errors, find_open, is_busy, undisturbed
+from batch.workbook.excel import PATIENCE, PAUSE, excel_errors, find_open, is_busy, put_back, undisturbed
 from batch.workbook.formulas import FormulaError, shifted
 from batch.workbook.patch import CELL_TABLES, SetBody, SetCells
 from batch.workbook.places import Place, Sheet, columns_by_key, our_tables
@@ -84,35 +84,37 @@ class LiveWorkbook:
     wrong with Excel is `excel_failed`.
     """
 
+    live = True
+
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="excel")
-        self._book: xlwings.Book
+        self._book: Any = None  # xlwings.Book once it is attached
         self._wanted = threading.Event()  # somebody waits for a verb: jobs for a quiet moment give way
-        self._closing = False
-        self._queued = self._told = False
+        self._closing = self._told = False
+        self._room = threading.Semaphore()  # for one job that waits for a quiet moment
         self._pause = BETWEEN_BLOCKS
 
     def attach(self) -> bool:
         """Find the workbook in a running Excel; False when it is not open there, or Excel stays busy."""
         try:
-            book = self._call(lambda: find_open(self.path))
+            self._book = self._call(lambda: find_open(self.path))
         except WorkbookError as error:
             log.info("not reachable: %s", error)
-            return False
-        if book is None:
-            return False
-        self._book = book
-        return True
+        return self._book is not None
 
     def close(self) -> None:
         """Give Excel its status bar back; the workbook stays open and unsaved."""
         self._closing = True
         self._wanted.set()
-        if self._told:
-            self._thread.submit(self._tell, False)  # Excel's word for its own texts
+        self._thread.submit(self._leave)
         self._thread.shutdown()
+
+    def _leave(self) -> None:
+        if self._told:
+            put_back(self._book.app, "status_bar", False, self._clock, PATIENCE)  # Excel's word for its own texts
+        self._book = None  # a COM object must go in its own thread, too
 
     # --- the verbs
 
@@ -124,8 +126,9 @@ class LiveWorkbook:
         """As `patch.check_writable`."""
 
         def check() -> None:
-            for name, found in self._find({*CELL_TABLES, *growing}).items():
-                _check(found, growing=name in growing)
+            with excel_errors(self.path):
+                for name, found in self._find({*CELL_TABLES, *growing}).items():
+                    _check(found, growing=name in growing)
 
         self._call(check)
 
@@ -140,14 +143,12 @@ class LiveWorkbook:
 
     def soon(self, job: Callable[[], str]) -> None:
         """Do a job that may also be left out, when Excel has had a pause; the status bar shows what it returns."""
-        if self._queued:
-            return
-        self._queued = True
-        self._thread.submit(self._in_a_while, job)
+        if self._room.acquire(blocking=False):
+            self._thread.submit(self._in_a_while, job)
 
     def _in_a_while(self, job: Callable[[], str]) -> None:
         given_way = self._wanted.wait(self._pause)
-        self._queued = False
+        self._room.release()
         if given_way:
             return
         begun = self._clock.monotonic()
@@ -157,7 +158,7 @@ class LiveWorkbook:
             log.info("not written for now: %s", error)
         self._pause = max(BETWEEN_BLOCKS, 4 * (self._clock.monotonic() - begun))
 
-    def _tell(self, text: str | bool) -> None:
+    def _tell(self, text: str) -> None:
         self._told = True
         try:
             self._book.app.status_bar = text
@@ -176,8 +177,7 @@ class LiveWorkbook:
         until = self._clock.monotonic() + PATIENCE
         while True:
             try:
-                with excel_errors(self.path):
-                    return job()
+                return job()
             except WorkbookError as error:
                 if error.code != "excel_busy" or not wait or self._closing or self._clock.monotonic() >= until:
                     raise
@@ -193,25 +193,28 @@ class LiveWorkbook:
         }
 
     def _read(self, tables: Collection[str], *, calculated: bool = False) -> WorkbookData:
-        if calculated and self._book.app.calculation == "manual":
-            self._book.app.calculate()  # else a price would be one that is out of date
-        return WorkbookData(self.path, {name: _table_data(found) for name, found in self._find(tables).items()})
+        with excel_errors(self.path):
+            if calculated and self._book.app.calculation == "manual":
+                self._book.app.calculate()  # else a price would be one that is out of date
+            return WorkbookData(self.path, {name: _table_data(found) for name, found in self._find(tables).items()})
 
     # --- writing
 
     def _apply(self, changes: Sequence[SetCells | SetBody]) -> None:
-        found = self._find({change.table for change in changes})
-        for change in changes:  # all of them before the first cell is touched
-            if isinstance(change, SetCells):
-                _check(found[change.table], last=max(change.rows, default=0))
-            else:
-                _check(found[change.table], growing=True, last=found[change.table].place.first + len(change.rows) - 1)
-        with undisturbed(self._book.app, self._clock):
-            for change in changes:
+        with excel_errors(self.path):
+            found = self._find({change.table for change in changes})
+            for change in changes:  # all of them before the first cell is touched
+                table = found[change.table]
                 if isinstance(change, SetCells):
-                    _set_cells(found[change.table], change.rows)
+                    _check(table, last=max(change.rows, default=0))
                 else:
-                    _set_body(found[change.table], change.rows)
+                    _check(table, growing=True, last=table.place.first + len(change.rows) - 1)
+            with undisturbed(self._book.app, self._clock):
+                for change in changes:
+                    if isinstance(change, SetCells):
+                        _set_cells(found[change.table], change.rows)
+                    else:
+                        _set_body(found[change.table], change.rows)
 
 
 def _open_table(table: schema.Table, sheet: xlwings.Sheet, found: Table) -> OpenTable:

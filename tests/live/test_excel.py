@@ -236,6 +236,15 @@ def test_a_user_who_sorts_while_we_wait_gets_the_answers_in_their_rows(path: Pat
     assert [table.value(row, "status") for row in table.rows] == ["for 5", "for 4", "for 3", "for 2", "for 1"]
 
 
+def test_no_text_is_ever_tried_as_a_formula(path: Path, excel: Excel) -> None:
+    """Not even for a moment, for some formulas act when they are calculated: it is right at the first try."""
+    excel.ask(path, "set_number_format", sheet="Produkty", area=[3, 10, 3, 10], code="General")
+    with open_desk(path, Hours()) as desk:
+        write(desk, [SetCells("Products", {row: {"status": "=1+1"} for row in (2, 3)})])
+        assert statuses(desk)[:2] == ["=1+1", "=1+1"]
+    assert [arguments["rows"] for do, arguments in excel.engine.calls if do == "put"] == [[["=1+1"], ["'=1+1"]]]
+
+
 def test_cells_that_do_not_take_their_value_in_a_block_take_it_alone(path: Path, excel: Excel) -> None:
     """A text too long for a block, or a filter that hides rows from it: each cell is written for itself."""
 
@@ -269,13 +278,20 @@ def test_a_protected_sheet_is_refused_beforehand(path: Path, excel: Excel) -> No
 
 
 def test_the_status_bar_is_given_back(path: Path, excel: Excel) -> None:
-    """It shows the state of the work, also in a job that fails later; at the end it is Excel's again."""
-    done = threading.Event()
+    """It shows the state of the work; at the end it is Excel's again, though the job failed and Excel is busy."""
+    done, refusals = threading.Event(), [1, 2, 3]
+
+    def refuse_to_clear(do: str, arguments: dict[str, Any]) -> None:
+        if do == "status_bar" and refusals:
+            refusals.pop()
+            raise ComError(CALL_REJECTED)
 
     def job() -> None:
         with open_desk(path, Hours()) as desk:
             desk.soon(lambda: done.set() or "3 of 7")
             assert done.wait(30)
+            desk.read(["Products"])  # so that the job is over
+            excel.engine.before_call = refuse_to_clear
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

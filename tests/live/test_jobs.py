@@ -159,6 +159,7 @@ def test_a_run_reads_and_answers_what_the_user_sees(shop: Shop, excel: Excel) ->
     assert column(shop.workbook, "Results", "row") == ["2", "3", "4"]
     assert shop.workbook.read_bytes() == on_disk
     assert excel.ask(shop.workbook, "book")["modified"]
+    assert WORDS.say("answers_unsaved") in summary.notes
     again = pipeline.run(request(shop), world(shop.folder))
     assert again.counts == {"skipped": 3}
 

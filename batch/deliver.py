@@ -105,6 +105,7 @@ def _results_body(book: WorkbookData, listed: Sequence[ResultRow], keep_runs: in
 
 def _says_so_already(products: TableData, row: Row, result: ResultRow) -> bool:
     """A row that is skipped again and again keeps the time of its first skipping."""
+    cells = report.product_cells(result)
     return result["code"] in report.QUIET and all(
-        text_of(products.value(row, key)) == text_of(result[key]) for key in ("status", "message")
+        text_of(products.value(row, key)) == text_of(cells[key]) for key in ("status", "message")
     )

@@ -13,7 +13,7 @@ from batch.workbook.formulas import Formula, FormulaError, shifted
 from batch.workbook.places import TRUE, Place
 from batch.workbook.sheet import IN_TAG, CellXml, RowXml, SheetXml, attributes
 from batch.workbook.stored import Stored, text_of
-from batch.workbook.values import CellOut, Form, content, same_value, written_form
+from batch.workbook.values import CellOut, Form, Link, content, is_link_formula, same_value, written_form
 
 _COVERING = re.compile(rb"<(?:\w+:)?(?:dataValidation|conditionalFormatting|ignoredError|protectedRange)\s" + IN_TAG)
 _COL = re.compile(rb"<(?:\w+:)?col(\s" + IN_TAG + rb")")
@@ -85,21 +85,26 @@ class SheetEdit:
             style = own or of_row or styles.get(column) or self._columns.get(column)
             form = written_form(value, date_style=style in stored.dates, since_1904=stored.since_1904)
             if not self._holds(cell, form):
-                self.place(at, column, made(form, own if form is None else style, self.xml.prefix))
+                cell = made(form, own if form is None else style, self.xml.prefix)
+                self.place(at, column, cell, chained=not isinstance(form, Link))
 
-    def place(self, at: int, column: int, cell: CellXml | None) -> None:
-        """Put a cell, or nothing, where another may have been."""
+    def place(self, at: int, column: int, cell: CellXml | None, *, chained: bool = True) -> None:
+        """Put a cell, or nothing, where another may have been.
+
+        A formula that is new here and depends on nothing need not be `chained` to those calculated before it: Excel
+        adds what its chain lacks, and only a chain that names a cell without a formula makes it offer repairs.
+        """
         cells = self.touch(at).cells
         old = cells.get(column, b"")
-        if b"f" in old and self.xml.cell(old).has_formula:
-            self.formulas_moved = True
-            if b'"shared"' in old:
-                self.write_out_shared(Area(column, at, column, at))
+        had_formula = b"f" in old and self.xml.cell(old).has_formula
+        has_formula = cell is not None and cell.has_formula
+        self.formulas_moved = self.formulas_moved or (had_formula and not has_formula) or (has_formula and chained)
+        if had_formula and b'"shared"' in old:
+            self.write_out_shared(Area(column, at, column, at))
         if cell is None:
             cells.pop(column, None)
         else:
             cells[column] = self.xml.cell_written(at, column, cell)
-            self.formulas_moved = self.formulas_moved or cell.has_formula
 
     def value(self, cell: CellXml) -> str | float | bool | None:
         """What a cell holds: a text, a number, or None when blank. Errors are their text."""
@@ -120,15 +125,15 @@ class SheetEdit:
             return text
 
     def _holds(self, cell: CellXml | None, form: Form) -> bool:
-        """Whether a cell holds just that, and not as the result of a formula."""
+        """Whether a cell holds just that, and not as the result of a formula (a link: as nothing else)."""
         if cell is None or not cell.inside:
             return form is None
-        return not cell.has_formula and same_value(self.value(cell), form)
+        return cell.has_formula == isinstance(form, Link) and same_value(self.value(cell), form)
 
     def moved(self, cell: CellXml, at: int, to: int, column: int) -> CellXml:
         """A cell of row `at` as it stands in row `to`: relative references in its formula shift along."""
         formula = Formula.within(cell.inside) if cell.has_formula else None
-        if formula is None or not formula.text:
+        if formula is None or not formula.text or is_link_formula(formula.text):
             return CellXml(cell.tag, cell.inside)
         text = self.shift(formula.text, to - at, 0, Area(column, at, column, at), only_here=True)
         return CellXml(cell.tag, formula.replaced(cell.inside, text, formula.at(reference(column, to))))

@@ -85,20 +85,19 @@ class SheetEdit:
             style = own or of_row or styles.get(column) or self._columns.get(column)
             form = written_form(value, date_style=style in stored.dates, since_1904=stored.since_1904)
             if not self._holds(cell, form):
-                cell = made(form, own if form is None else style, self.xml.prefix)
-                self.place(at, column, cell, chained=not isinstance(form, Link))
+                self.place(at, column, made(form, own if form is None else style, self.xml.prefix))
 
-    def place(self, at: int, column: int, cell: CellXml | None, *, chained: bool = True) -> None:
+    def place(self, at: int, column: int, cell: CellXml | None) -> None:
         """Put a cell, or nothing, where another may have been.
 
-        A formula that is new here and depends on nothing need not be `chained` to those calculated before it: Excel
-        adds what its chain lacks, and only a chain that names a cell without a formula makes it offer repairs.
+        A link is not missed in the calculation chain: it depends on no cell, and Excel adds what its chain lacks.
         """
         cells = self.touch(at).cells
         old = cells.get(column, b"")
         had_formula = b"f" in old and self.xml.cell(old).has_formula
         has_formula = cell is not None and cell.has_formula
-        self.formulas_moved = self.formulas_moved or (had_formula and not has_formula) or (has_formula and chained)
+        if (had_formula or has_formula) and not (cell is not None and _is_link(cell)):
+            self.formulas_moved = True
         if had_formula and b'"shared"' in old:
             self.write_out_shared(Area(column, at, column, at))
         if cell is None:
@@ -133,7 +132,7 @@ class SheetEdit:
     def moved(self, cell: CellXml, at: int, to: int, column: int) -> CellXml:
         """A cell of row `at` as it stands in row `to`: relative references in its formula shift along."""
         formula = Formula.within(cell.inside) if cell.has_formula else None
-        if formula is None or not formula.text or is_link_formula(formula.text):
+        if formula is None or not formula.text or _is_link(cell):
             return CellXml(cell.tag, cell.inside)
         text = self.shift(formula.text, to - at, 0, Area(column, at, column, at), only_here=True)
         return CellXml(cell.tag, formula.replaced(cell.inside, text, formula.at(reference(column, to))))
@@ -233,6 +232,12 @@ def made(form: Form, style: bytes | None, prefix: bytes) -> CellXml | None:
     if kind:
         tag += b' t="%s"' % kind
     return CellXml(tag, inside) if tag or inside else None
+
+
+def _is_link(cell: CellXml) -> bool:
+    """Whether a cell is a link of ours."""
+    formula = Formula.within(cell.inside)
+    return formula is not None and is_link_formula(formula.text)
 
 
 def _row_style(row: RowXml) -> bytes | None:

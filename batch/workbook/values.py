@@ -110,7 +110,7 @@ def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> Form:
             value = value.astimezone(ZoneInfo(LOCAL))
         return value.strftime("%Y-%m-%d %H:%M" if isinstance(value, datetime) else "%Y-%m-%d")
     if isinstance(value, str):
-        text = visible(value)
+        text = str(visible(value))
         return Link(text) if isinstance(value, Link) and 0 < len(text) <= MAX_LINK else text or None
     if isinstance(value, float | Decimal) and not math.isfinite(value):
         msg = f"a cell cannot hold {value}"

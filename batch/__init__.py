@@ -6,6 +6,8 @@ Start with `pipeline`: each job is one short function there that calls the stage
     progress        bars on the console
     log             the log file
     pipeline        START HERE
+    account_run     one account's offers in a run: settle, look, plan, act
+    undo            one account's part of an undo
     demo            the main job with no account, against the simulator
     setup           a new workbook and its batch.yaml
 
@@ -14,12 +16,16 @@ Start with `pipeline`: each job is one short function there that calls the stage
     validate        cells -> typed rows + problems
     resolve         defaults given by name -> ids of one account's dictionaries
     plan            rows + journal + what Allegro holds -> steps
-    execute         steps -> outcomes: submit pass, then settle pass; the only loop that acts
+    plan_changes    a row against its offer -> changes, safety catches, how changes travel together
+    plan_undo       what a run did + what Allegro holds -> the changes that take it back
+    execute         drafts -> outcomes: submit pass, then settle pass
+    execute_changes changes -> outcomes: sent in calls, watched until applied
     report          outcomes -> cells, rows of Results, summary
     deliver         answers into the workbook, or into the journal until it can be written
 
   What travels between them
 
+    run             one run under way: request, what was opened for it, result of an account
     model           accounts, rows, steps' parts, outcomes: frozen data
     errors          everything raised on purpose, with facts
     messages        one catalogue: key -> texts in Polish and English
@@ -38,7 +44,8 @@ Start with `pipeline`: each job is one short function there that calls the stage
     simulator       Allegro in miniature; imports nothing else of this package
 
 Imports: stages know `model`, `errors`, `messages`, the data types of `workbook`, the pure `allegro.retry`, and each
-other; a noun knows those and its own folder; only `pipeline`, `connect`, `deliver`, `demo` and `setup` join both.
+other; a noun knows those and its own folder; only `pipeline`, `account_run`, `undo`,
+`run`, `connect`, `deliver`, `demo` and `setup` join both.
 """
 
 __version__ = "0.1.0"

@@ -49,6 +49,8 @@ ConfigOption = Annotated[Path | None, typer.Option("--config")]
 AccountOption = Annotated[list[str] | None, typer.Option("--account")]
 OnlyOption = Annotated[list[Job] | None, typer.Option("--only")]
 JsonOption = Annotated[bool, typer.Option("--json")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run")]
+WaitOption = Annotated[float | None, typer.Option("--wait", min=0, max=86_400)]
 AnywayOption = Annotated[bool, typer.Option("--anyway")]
 
 
@@ -82,8 +84,8 @@ def run(
     workbook: WorkbookArgument,
     only: OnlyOption = None,
     account: AccountOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
-    wait: Annotated[float | None, typer.Option("--wait", min=0, max=86_400)] = None,
+    dry_run: DryRunOption = False,
+    wait: WaitOption = None,
     force: Annotated[bool, typer.Option("--force")] = False,
     anyway: AnywayOption = False,
     as_json: JsonOption = False,
@@ -106,10 +108,29 @@ def run(
     )
     with _explaining(request.words, "nothing_was_sent"), _progress() as progress:
         summary = pipeline.run(request, system_world(progress))
-    _print_summary(summary, request.words, as_json=as_json)
-    if as_json:
-        typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
-    raise typer.Exit(summary.exit_code)
+    _end_run(summary, request.words, as_json=as_json)
+
+
+@app.command()
+def undo(
+    workbook: WorkbookArgument,
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    account: AccountOption = None,
+    dry_run: DryRunOption = False,
+    wait: WaitOption = None,
+    anyway: AnywayOption = False,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    config: ConfigOption = None,
+) -> None:
+    from batch import pipeline
+    from batch.world import system_world
+
+    accounts = frozenset(account or ())
+    request = _request(workbook, lang, config, accounts=accounts, dry_run=dry_run, wait_seconds=wait, anyway=anyway)
+    with _explaining(request.words, "nothing_was_sent"), _progress() as progress:
+        summary = pipeline.undo(request, run, system_world(progress))
+    _end_run(summary, request.words, as_json=as_json)
 
 
 @app.command()
@@ -260,6 +281,14 @@ def _explaining(words: Catalogue, *afterwards: str) -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
+def _end_run(summary: Summary, words: Catalogue, *, as_json: bool) -> None:
+    """Say what came of a run, and leave with its exit code."""
+    _print_summary(summary, words, as_json=as_json)
+    if as_json:
+        typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
+    raise typer.Exit(summary.exit_code)
+
+
 def _exit_code(errors: list[BatchError]) -> int:
     if any(isinstance(error, AccountError) for error in errors):
         return 3
@@ -283,8 +312,7 @@ def _print_summary(summary: Summary, words: Catalogue, *, as_json: bool = False)
 
     for result in summary.results:
         if status_of(result["code"]) == "planned":
-            facts = {"title": words.title(result["code"]), "price": result["new_price"], "stock": result["new_stock"]}
-            typer.echo(words.say("plan_row", **{**result, **facts}), err=as_json)
+            typer.echo(words.say("plan_row", **{**result, "title": words.title(result["code"])}), err=as_json)
     troubled = [r for r in summary.results if status_of(r["code"]) in {"failed", "doubt"}]
     for result in troubled[:ROWS_SHOWN]:
         _say(f"✖ {result['message']}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from batch.accounts.endpoint import TokenEndpoint
 from batch.accounts.token_file import Token
 from batch.accounts.tokens import TokenState, TokenStore, open_tokens
-from batch.allegro.pace import Budget, Lanes
+from batch.allegro.pace import Budget
 from batch.allegro.session import ApiSession, Traffic, new_http
 from batch.errors import AccountError, SettingsError
 from batch.model import Account
@@ -48,14 +48,20 @@ class Connector:
         with self._lock:
             key = (environment.api_url, environment.client_id)
             requests = self._budgets.setdefault(key, Budget(clock, per_minute=limits.requests_per_minute))
-        writes = Budget(clock, per_minute=limits.offer_writes_per_minute, per_hour=limits.offer_writes_per_hour)
+        traffic = Traffic.open(
+            clock,
+            requests,
+            writes_per_minute=limits.offer_writes_per_minute,
+            writes_per_hour=limits.offer_writes_per_hour,
+            changes_per_minute=limits.changes_per_minute,
+        )
         session = ApiSession(
             api_url=environment.api_url,
             account=account.name,
             user_agent=environment.user_agent,
             language=self.language,
             tokens=_AccessTokens(store),
-            traffic=Traffic(requests, writes, Lanes(per_minute=limits.offer_writes_per_minute)),
+            traffic=traffic,
             clock=clock,
         )
         return Connection(session, f"{environment.api_url} {token.login or account.name}")

@@ -39,7 +39,7 @@ def deliver_plan(book: WorkbookData, answers: Answers) -> None:
 
 def deliver(book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Write the answers, and those still owed from earlier runs. Raises WorkbookError when that cannot be done."""
-    owed = journal.owed(_place_of(book))
+    owed = journal.owed(place_of(book))
     earlier = [report.from_json(results) for _, _, results in owed]
     _write(book, lambda now: _changes(now, answers, earlier))
     journal.settle_debt([owed_id for owed_id, _, _ in owed])
@@ -47,7 +47,7 @@ def deliver(book: WorkbookData, answers: Answers, journal: Journal) -> None:
 
 def owe(book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Keep the answers until the workbook can be written again."""
-    journal.owe(_place_of(book), answers.run, report.to_json(answers.results))
+    journal.owe(place_of(book), answers.run, report.to_json(answers.results))
 
 
 def _write(book: WorkbookData, changes: Callable[[WorkbookData], list[SetCells | SetBody]]) -> None:
@@ -62,7 +62,7 @@ def _write(book: WorkbookData, changes: Callable[[WorkbookData], list[SetCells |
             return
 
 
-def _place_of(book: WorkbookData) -> str:
+def place_of(book: WorkbookData) -> str:
     """The workbook's name in the journal: the same however it was named on the command line."""
     return str(book.path.resolve())
 
@@ -81,7 +81,7 @@ def _changes(book: WorkbookData, answers: Answers, earlier: Sequence[Sequence[Re
         for number, result in placed.items()
         if not _says_so_already(products, by_number[number], result)
     }
-    listed = [result for results in runs for result in results if result["code"] not in report.QUIET]
+    listed = [result for results in runs for result in results if report.is_listed(result)]
     accounts = book.tables["Accounts"]
     account_cells = {
         row[0]: answers.accounts[name]

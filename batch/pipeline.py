@@ -1,6 +1,7 @@
 """START HERE. Each job of the tool as one short function that calls the stages in order.
 
-    run                 read -> validate -> every account: look up, resolve, plan, execute -> report -> deliver
+    run                 read -> validate -> every account (account_run): settle, look, plan, act -> report -> deliver
+    undo                the same, planned from what the journal says of an earlier run
     fetch_dictionaries  read -> ask every account for its price lists and policies -> write
     show_tokens         read -> how every account's tokens stand -> write
 
@@ -10,104 +11,84 @@ One account's trouble stays with that account.
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from batch import report
+from batch.account_run import Looked, act, look
 from batch.accounts.tokens import TokenState
 from batch.allegro.dictionaries import SOURCES, read_dictionary
-from batch.allegro.offers import Offers
-from batch.allegro.survey import survey
-from batch.connect import Connection, Connector
-from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe
-from batch.errors import (
-    AccountError,
-    ApiError,
-    AttemptTaken,
-    BatchError,
-    JournalError,
-    SettingsError,
-    UsageError,
-    WorkbookError,
-)
-from batch.execute import DraftExecutor, cause
+from batch.connect import Connector
+from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe, place_of
+from batch.errors import AccountError, ApiError, BatchError, SettingsError, UsageError, WorkbookError
+from batch.execute import cause
 from batch.journal import Journal
 from batch.messages import Catalogue
-from batch.model import Account, DictionaryEntry, Job, Outcome, ProductRow, State
+from batch.model import Account, DictionaryEntry, Job, Outcome, ProductRow
 from batch.parallel import each
-from batch.plan import Step, blame, plan_drafts, planned, wants_draft
-from batch.resolve import kinds_needed, resolve
+from batch.plan_changes import may_end, refuse_ends
+from batch.run import AccountResult, Request, Run
 from batch.seller_lock import SellerLocks
 from batch.settings import Settings
+from batch.undo import rows_of, undo_account
 from batch.validate.accounts import read_accounts
 from batch.validate.defaults import read_defaults
-from batch.validate.options import Options, read_options
+from batch.validate.options import read_options
 from batch.validate.products import check_products
-from batch.workbook import schema
 from batch.workbook.lock import hold_workbook
 from batch.workbook.patch import BodyRow, SetBody, SetCells, check_writable, write_workbook
 from batch.workbook.read import WorkbookData, read_workbook
 from batch.world import World
 
+__all__ = ["Request", "fetch_dictionaries", "run", "show_tokens", "undo"]
+
 log = logging.getLogger(__name__)
 
 ACCOUNTS_AT_ONCE = 8
+LAST = "last"
 ADVISED_WAIT = 120  # seconds; Allegro's updates often need that long
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked for. `accounts` and `jobs` empty: all of them."""
-
-    workbook: Path
-    settings: Settings
-    words: Catalogue
-    jobs: frozenset[Job] = frozenset()
-    accounts: frozenset[str] = frozenset()
-    dry_run: bool = False
-    wait_seconds: float | None = None
-    force: bool = False
-    anyway: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run under way: the request, and what was read and opened for it."""
-
-    name: str
-    request: Request
-    world: World
-    journal: Journal
-    sellers: SellerLocks
-    book: WorkbookData
-    options: Options
-    accounts: Mapping[str, Account]
-    connector: Connector
-
-
-@dataclass(frozen=True, slots=True)
-class AccountResult:
-    """What came of one account, and what stopped it, if anything did."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    stopped: BatchError | None = None
 
 
 # --- run
 
 
 def run(request: Request, world: World) -> report.Summary:
-    """Make the drafts the workbook asks for; every row gets its answer, in the workbook or in the journal.
+    """Make the drafts and changes the workbook asks for; every row gets its answer, in the workbook or in the journal.
 
     Raises WorkbookError, SettingsError, UsageError or JournalError while nothing has been sent yet.
     """
+    with _begin(request, world) as this:
+        accounts = this.accounts
+        defaults = read_defaults(this.book.tables["Defaults"])
+        checked = check_products(this.book.tables["Products"], accounts, defaults, request.accounts)
+        about_offers = bool(this.jobs & {Job.DRAFTS, Job.UPDATES})
+        by_account = _every_account(this, checked.rows)
+        return _finish(this, by_account, checked.answers if about_offers else [])
+
+
+def undo(request: Request, run: str, world: World) -> report.Summary:
+    """Take back what `run` (or the `last` one) did: delete its drafts, write back what Allegro held before.
+
+    Only where Allegro still holds what that run left. Raises like `run`, and UsageError for an unknown run.
+    """
+    with _begin(request, world, undoes=run) as this:
+        entries, changes = this.journal.done_in(this.undoes or run)
+        rows = rows_of(this.book.tables["Products"], request.accounts)
+        by_account: dict[str, AccountResult] = {}
+
+        def take_back(account: Account) -> None:
+            by_account[account.name] = undo_account(this, account, rows, entries, changes)
+
+        each(_active(this.accounts, request), take_back, threads=ACCOUNTS_AT_ONCE)
+        return _finish(this, by_account, [])
+
+
+@contextmanager
+def _begin(request: Request, world: World, undoes: str | None = None) -> Iterator[Run]:
+    """Open and read all that a run needs; nothing has been sent when this gives the run away."""
     started = world.clock.now()
-    name = report.run_name(started, world.new_id(), dry_run=request.dry_run)
     with (
         hold_workbook(request.workbook, needed=not request.anyway),
         _open_journal(request.settings, world) as journal,
@@ -115,102 +96,87 @@ def run(request: Request, world: World) -> report.Summary:
     ):
         unwritable = _why_unwritable(request)
         book = read_workbook(request.workbook, tables=TABLES)
-        options = read_options(book.tables["Settings"])
-        accounts = _read_accounts(request, book)
-        defaults = read_defaults(book.tables["Defaults"])
-        checked = check_products(book.tables["Products"], accounts, defaults, request.accounts)
-
-        connector = Connector(request.settings, request.workbook, request.words.language, world)
-        this = Run(name, request, world, journal, sellers, book, options, accounts, connector)
-        by_account = _every_account(this, checked.rows)
-
-        outcomes = [*checked.answers, *(outcome for result in by_account.values() for outcome in result.outcomes)]
-        answers = _answers(this, by_account, outcomes)
-        failure = _deliver(this, answers, outcomes, unwritable)
-        return report.Summary(
-            run=name,
+        place = place_of(book)
+        taken_back = _run_to_undo(journal, undoes, place) if undoes else None
+        name = report.run_name(started, world.new_id(), dry_run=request.dry_run, undo=undoes is not None)
+        this = Run(
+            name=name,
             started=started,
-            finished=world.clock.now(),
-            workbook=str(request.workbook),
-            outcomes=outcomes,
-            states={account: _state(by_account.get(account)) for account in _in_scope(accounts, request)},
-            results=answers.results,
-            notes=_notes(this, by_account, unwritable or failure),
-            failed_late=failure is not None,
-            delivered=not (unwritable or failure),
+            request=request,
+            world=world,
+            journal=journal,
+            sellers=sellers,
+            book=book,
+            options=read_options(book.tables["Settings"]),
+            accounts=_read_accounts(request, book),
+            connector=Connector(request.settings, request.workbook, request.words.language, world),
+            unwritable=unwritable,
+            undoes=taken_back,
         )
+        if not request.dry_run:
+            journal.begin_run(name, place, taken_back)
+        yield this
+
+
+def _run_to_undo(journal: Journal, name: str, workbook: str) -> str:
+    """The run that is meant by `name`; `last` is the last one that changed something. Raises UsageError."""
+    found = journal.last_run(workbook) if name == LAST else name
+    if found is None or not journal.find_run(found):
+        raise UsageError("run_unknown", run=name)
+    return found
 
 
 def _every_account(this: Run, rows: Sequence[ProductRow]) -> dict[str, AccountResult]:
-    """Work on several accounts at once; one that stops does not hold up the others."""
+    """Work on several accounts at once; one that stops does not hold up the others.
+
+    Only when the rows might end more offers than a run may, all accounts are looked at before any is acted on,
+    because the limit is that of the whole run.
+    """
     by_account: dict[str, list[ProductRow]] = {}
     for row in rows:
         by_account.setdefault(row.account, []).append(row)
+    limit = None if this.request.force else this.options.max_ended_offers
+    looked: dict[str, Looked] = {}
     results: dict[str, AccountResult] = {}
 
-    def work(account: str) -> None:
-        results[account] = _make_drafts(this, this.accounts[account], by_account[account])
+    def look_at(account: str) -> None:
+        looked[account] = look(this, this.accounts[account], by_account[account])
 
-    each(by_account, work, threads=ACCOUNTS_AT_ONCE)
+    def act_on(account: str) -> None:
+        results[account] = act(this, looked[account], refused)
+
+    def do_all(account: str) -> None:
+        look_at(account)
+        alone = refuse_ends({account: looked[account].changes}, limit)
+        results[account] = act(this, looked[account], alone)
+
+    if limit is not None and sum(may_end(row) for row in rows) > limit:
+        each(by_account, look_at, threads=ACCOUNTS_AT_ONCE)
+        refused = refuse_ends({account: looked[account].changes for account in by_account}, limit)
+        each(by_account, act_on, threads=ACCOUNTS_AT_ONCE)
+    else:
+        each(by_account, do_all, threads=ACCOUNTS_AT_ONCE)
     return {account: results[account] for account in by_account}
 
 
-def _make_drafts(this: Run, account: Account, rows: Sequence[ProductRow]) -> AccountResult:
-    """All of one account: look up, resolve, plan, execute."""
-    progress = this.world.progress
-    progress.begin(account.name, len(rows))
-    wanted = [row for row in rows if wants_draft(row)]
-    others = [row for row in rows if not wants_draft(row)]
-    if not wanted:
-        return AccountResult(_plan_without_asking(this, others))
-    try:
-        connection = this.connector.connect(account)
-        if not this.request.dry_run:
-            this.sellers.hold(connection.seller)
-        plan = _plan(this, account, connection, rows)
-    except (AccountError, ApiError, AttemptTaken, JournalError, SettingsError) as error:
-        busy = isinstance(error, AttemptTaken)
-        blamed = [blame(row, cause(error), busy=busy) for row in wanted]
-        return AccountResult(_plan_without_asking(this, others) + blamed, error)
-    known = [item for item in plan if isinstance(item, Outcome)]
-    steps = [item for item in plan if isinstance(item, Step)]
-    for outcome in known:
-        progress.advance(outcome)
-    if this.request.dry_run:
-        return AccountResult(known + [planned(step) for step in steps])
-    executor = DraftExecutor(
-        offers=Offers(connection.session),
-        journal=this.journal,
-        seller=connection.seller,
+def _finish(this: Run, by_account: Mapping[str, AccountResult], others: Sequence[Outcome]) -> report.Summary:
+    """Every answer to its row, and the whole as a summary. `others` were answered without an account's part."""
+    outcomes = [*others, *(outcome for result in by_account.values() for outcome in result.outcomes)]
+    answers = _answers(this, by_account, outcomes)
+    failure = _deliver(this, answers, outcomes)
+    unwritten = this.unwritable or failure
+    return report.Summary(
         run=this.name,
-        wait_seconds=_wait_seconds(this),
-        clock=this.world.clock,
-        ease=connection.session.ease,
-        advance=progress.advance,
+        started=this.started,
+        finished=this.world.clock.now(),
+        workbook=str(this.request.workbook),
+        outcomes=outcomes,
+        states={account: _state(by_account.get(account)) for account in _in_scope(this.accounts, this.request)},
+        results=answers.results,
+        notes=_notes(this, by_account, unwritten),
+        failed_late=failure is not None,
+        delivered=not unwritten,
     )
-    execution = executor.execute(steps)
-    return AccountResult(known + execution.outcomes, execution.stopped)
-
-
-def _plan(this: Run, account: Account, connection: Connection, rows: Sequence[ProductRow]) -> list[Step | Outcome]:
-    """What to do with each row, after asking the journal and Allegro. Raises as ApiSession.get."""
-    wanted = [row for row in rows if wants_draft(row)]
-    sets = {row.defaults.row: row.defaults for row in wanted}
-    known = this.journal.latest(connection.seller, [row.external_id for row in rows])
-    made = {x: entry.offer_id for x, entry in known.items() if entry.state is State.DONE and entry.offer_id}
-    kinds = set().union(*map(kinds_needed, sets.values()))
-    surveyed = survey(connection.session, [row.external_id for row in wanted], made, kinds)
-    resolved = {
-        row: resolve(defaults, account.name, surveyed.dictionaries.__getitem__, functools.partial(_kind, this))
-        for row, defaults in sets.items()
-    }
-    return plan_drafts(rows, known=known, found=surveyed.offers, defaults=resolved, now=this.world.clock.now())
-
-
-def _plan_without_asking(this: Run, rows: Sequence[ProductRow]) -> list[Outcome]:
-    """The answers of rows that want nothing from Allegro."""
-    plan = plan_drafts(rows, known={}, found={}, defaults={}, now=this.world.clock.now())
-    return [item for item in plan if isinstance(item, Outcome)]
 
 
 # --- what a run leaves behind
@@ -228,12 +194,10 @@ def _answers(this: Run, by_account: Mapping[str, AccountResult], outcomes: Seque
     )
 
 
-def _deliver(
-    this: Run, answers: Answers, outcomes: Sequence[Outcome], unwritable: WorkbookError | None
-) -> WorkbookError | None:
+def _deliver(this: Run, answers: Answers, outcomes: Sequence[Outcome]) -> WorkbookError | None:
     """Write the answers, or keep them in the journal. Returns what was in the way, if it came unforeseen."""
     failure = None
-    if unwritable is None:
+    if this.unwritable is None:
         try:
             if this.request.dry_run:
                 deliver_plan(this.book, answers)
@@ -243,16 +207,21 @@ def _deliver(
             failure = error
     if this.request.dry_run:
         return failure
-    if unwritable or failure:
+    if this.unwritable or failure:
         owe(this.book, answers, this.journal)
-    this.journal.mark_reported([outcome.entry for outcome in outcomes if outcome.entry is not None])
+    this.journal.mark_reported(
+        [outcome.entry for outcome in outcomes if outcome.entry is not None],
+        [change for outcome in outcomes for change in outcome.changes],
+    )
     return failure
 
 
 def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: WorkbookError | None) -> list[str]:
     words, notes = this.request.words, []
-    if this.request.wait_seconds is None and 0 < _wait_seconds(this) < ADVISED_WAIT:
-        notes.append(words.say("wait_is_short", seconds=_wait_seconds(this), advised=ADVISED_WAIT))
+    if this.undoes:
+        notes.append(words.say("undoes_run", run=this.undoes))
+    if this.request.wait_seconds is None and 0 < this.wait_seconds < ADVISED_WAIT:
+        notes.append(words.say("wait_is_short", seconds=this.wait_seconds, advised=ADVISED_WAIT))
     for account, result in by_account.items():
         if result.stopped:
             facts = {"account": account, **result.stopped.facts}
@@ -266,16 +235,6 @@ def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: Workbo
 
 def _state(result: AccountResult | None) -> str:
     return cause(result.stopped) if result and result.stopped else "ok"
-
-
-def _wait_seconds(this: Run) -> float:
-    if this.request.wait_seconds is not None:
-        return this.request.wait_seconds
-    return this.options.wait_seconds if this.options.wait_for_updates else 0.0
-
-
-def _kind(this: Run, kind: str) -> str:
-    return schema.word(schema.DICTIONARY_KINDS, kind, this.request.words.language)
 
 
 # --- the other jobs

@@ -39,17 +39,18 @@ class Reporter:
     def results(self, outcomes: Iterable[Outcome], time: datetime) -> list[ResultRow]:
         """The `Results` rows of all outcomes, in the order of the sheet."""
         rows = {row[0]: row for row in self.products.rows}
-        return [self.result(outcome, rows[outcome.row], time) for outcome in sorted(outcomes, key=lambda o: o.row)]
+        return [self.result(outcome, rows.get(outcome.row), time) for outcome in sorted(outcomes, key=lambda o: o.row)]
 
-    def result(self, outcome: Outcome, row: Row, time: datetime) -> ResultRow:
-        """The `Results` row of an outcome; `row` is its row of `Products`."""
-        typed = {key: text_of(self.products.value(row, key)) for key in ("account", "ean", "external_id", "action")}
+    def result(self, outcome: Outcome, row: Row | None, time: datetime) -> ResultRow:
+        """The `Results` row of an outcome; `row` is its row of `Products`, None where that is gone (undo)."""
+        keys = ("account", "ean", "external_id", "action")
+        typed = {key: text_of(self.products.value(row, key)) if row else "" for key in keys}
         offer_id = outcome.offer_id
         return {
             "run": self.run,
             "time": time,
-            "account": typed["account"],
-            "row": outcome.row,
+            "account": typed["account"] or outcome.account,
+            "row": outcome.row or None,
             "ean": typed["ean"],
             "external_id": outcome.external_id or typed["external_id"],
             "action": self._action(outcome, typed["action"]),
@@ -60,9 +61,9 @@ class Reporter:
             "link": self.offer_url[outcome.account] + offer_id
             if offer_id and outcome.account in self.offer_url
             else None,
-            "old_price": None,
+            "old_price": outcome.old_price.amount if outcome.old_price else None,
             "new_price": outcome.new_price.amount if outcome.new_price else None,
-            "old_stock": None,
+            "old_stock": outcome.old_stock,
             "new_stock": outcome.new_stock,
             "trace_id": outcome.trace_id,
         }
@@ -78,7 +79,9 @@ def product_cells(result: ResultRow) -> dict[str, Any]:
     """The cells of `Products` that answer a row; the message on one line, so that rows keep their height."""
     one_line = " • ".join(result["message"].splitlines())
     cells = {"status": result["status"], "message": one_line, "updated_at": result["time"]}
-    if result["offer_id"]:
+    if result["code"] == "undone":
+        cells["offer_id"] = None
+    elif result["offer_id"]:
         cells["offer_id"] = result["offer_id"]
     return cells
 
@@ -221,10 +224,16 @@ def dictionary_rows(
     return [(source, cells) for _, _, source, cells in sorted(rows, key=lambda row: row[:2])]
 
 
-def run_name(now: datetime, suffix: str, *, dry_run: bool) -> str:
-    """A name that sorts by time and is easy to type: 20261124-133005-k3f, with `plan-` before a dry run's."""
+def run_name(now: datetime, suffix: str, *, dry_run: bool, undo: bool = False) -> str:
+    """A name that sorts by time and is easy to type: 20261124-133005-k3f, after `undo-` or a dry run's `plan-`."""
     name = f"{now:%Y%m%d-%H%M%S}-{suffix}"
+    name = f"undo-{name}" if undo else name
     return f"plan-{name}" if dry_run else name
+
+
+def is_listed(result: Mapping[str, Any]) -> bool:
+    """Whether a result has a row in `Results`: there is something to say about it. An undoing tells all it did."""
+    return result["code"] not in QUIET or "undo-" in result["run"]
 
 
 def is_plan(run: str) -> bool:

@@ -3,8 +3,9 @@
 GET    state | offers?seller=LOGIN | requests?since=N
 POST   sellers {login, business, dictionaries} | tokens {login, expires_in} | products {gtin, name, outcome, variants}
        faults {trouble, …} | clock {advance} | device {user_code, login} | reset {}
-PATCH  settings | limits | lifetimes {name: value}
-DELETE faults
+       offers {seller, offers: number or list of {gtin, external_id, price, stock, status}}
+PATCH  settings | limits | lifetimes {name: value} | offers {id, changes}
+DELETE faults | offers?id=ID
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from batch.simulator.clock import stamp
 from batch.simulator.log import Exchange, Log
 from batch.simulator.oauth import describe
+from batch.simulator.offers import add_offers, change
 from batch.simulator.state import World
 from batch.simulator.views import render
 from batch.simulator.wire import Answer, Call, Json, Refused, Route, problem
@@ -32,6 +34,9 @@ def routes(log: Log) -> tuple[Route, ...]:
     return (
         Route("GET", "/_control/state", _state),
         Route("GET", "/_control/offers", _offers),
+        Route("POST", "/_control/offers", _add_offers),
+        Route("PATCH", "/_control/offers", _edit_offer),
+        Route("DELETE", "/_control/offers", _remove_offer),
         Route("GET", "/_control/requests", requests),
         Route("POST", "/_control/sellers", _add_seller),
         Route("POST", "/_control/tokens", _issue_tokens),
@@ -92,6 +97,23 @@ def _offers(call: Call) -> Answer:
     if seller is None:
         raise Refused(404, problem("SellerNotFound", "No such seller"))
     return _answer([render(offer) for offer in seller.offers.values()])
+
+
+def _add_offers(call: Call) -> Answer:
+    asked = call.json()
+    return _answer(add_offers(call.world, call.world.sellers[asked["seller"]], asked["offers"]), 201)
+
+
+def _edit_offer(call: Call) -> Answer:
+    asked = call.json()
+    offer = call.world.offers[asked["id"]]
+    change(call.world, offer, asked["changes"])
+    return _answer(render(offer))
+
+
+def _remove_offer(call: Call) -> Answer:
+    call.world.remove_offer(call.world.offers[call.ask("id")])
+    return Answer(204)
 
 
 def _add_seller(call: Call) -> Answer:

@@ -40,8 +40,8 @@ def add_help_sheet(workbook: Workbook, styles: Styles, language: str) -> None:
     sheet.write_string(0, 0, texts.say("help_title"), styles.title())
     sections = (
         ("columns", ("sheet", "column", "meaning", "values"), _columns(language)),
-        ("settings", ("setting", "default", "meaning", "values"), _settings(language)),
-        ("codes", ("status", "code", "meaning", "advice"), _codes(language)),
+        ("settings", ("setting", "default", "meaning", "values"), settings(language)),
+        ("codes", ("status", "code", "meaning", "advice"), result_codes(language)),
     )
     line = 3
     for number, (name, headings, lines) in enumerate(sections):
@@ -53,7 +53,7 @@ def add_help_sheet(workbook: Workbook, styles: Styles, language: str) -> None:
         _write_line(sheet, line + 1, [texts.say(f"help_heading_{each}") for each in headings], styles.heading())
         line += 2
         for cells in lines:
-            look = {"text_wrap": True, "valign": "top", "indent": 1, "bottom": 4, "bottom_color": LINE}
+            look = {"text_wrap": True, "valign": "top", "align": "left", "indent": 1, "bottom": 4, "bottom_color": LINE}
             _write_line(sheet, line, cells, styles.get(**look))
             fit_height(sheet, line, zip(cells, WIDTHS, strict=True))
             line += 1
@@ -84,14 +84,15 @@ def _accepted(column: Column, language: str) -> str:
     return _listed(column.choices, language)
 
 
-def _settings(language: str) -> Iterable[Sequence[str]]:
+def settings(language: str) -> Iterable[Sequence[str]]:
+    """Every setting: name, default, help, accepted words."""
     for setting in SETTING_ROWS:
         default = str(default_value(setting, language))
         yield setting.name[language], default, setting.help[language], _listed(setting.choices, language)
 
 
-def _codes(language: str) -> Iterable[Sequence[str]]:
-    """Every entry of the catalogue that has a status."""
+def result_codes(language: str) -> Iterable[Sequence[str]]:
+    """Every entry of the catalogue that has a status: the status, the code, its title and advice."""
     environment = jinja2.Environment(undefined=_SomeFact, autoescape=False)  # noqa: S701  (plain text, no HTML)
     for code, entry in entries().items():
         if "status" in entry:

@@ -29,7 +29,7 @@ HIDDEN = 25  # column of the cells that macros look for
 MACRO_TEXTS = ("macro_in_the_cloud", "macro_no_runner", "macro_not_saved")
 MACRO_PLACES = {"macro_account_row": "ROW", "macro_account_column": "COLUMN"}
 DAYS = 14
-SHORT_DATE = {"pl": "dd.mm", "en": "d mmm"}
+SHORT_DATE = {"pl": "dd.mm", "en": "mm-dd"}
 DRAFTS = ("draft_created", "draft_incomplete")
 CHANGES = ("offer_updated", "offer_published", "offer_ended")
 
@@ -166,6 +166,7 @@ class _StartSheet:
     def _last_run(self, line: int) -> int:
         """How many rows of the newest run, and of all products, stand at which status."""
         line = self._section(line, "start_figures")
+        self.sheet.set_row(line, LINE_HEIGHT + 4)
         run, time, status = (column_name(RESULTS, key) for key in ("run", "time", "status"))
         newest = f'=IF(COUNT({time})=0,"{self.texts.say("start_no_run")}",INDEX({run},MATCH(MAX({time}),{time},0)))'
         self.sheet.write_formula(line, NAME, newest, self.styles.get(bold=True), self.texts.say("start_no_run"))
@@ -174,7 +175,7 @@ class _StartSheet:
         self.sheet.merge_range(line, FIRST, line, SECOND, None, moment)
         self.sheet.write_formula(line, FIRST, f'=IF(COUNT({time})=0,"",MAX({time}))', moment, "")
         heading = line + 1
-        self._headings(heading, NAME, ("start_status", "start_in_run", "start_in_products"))
+        self._headings(heading, ("start_status", "start_in_run", "start_in_products"))
         products = column_name(PRODUCTS, "status")
         for at, key in enumerate(STATUS_COLOURS, start=heading + 1):
             sign = entries()[key]["sign"]
@@ -183,7 +184,7 @@ class _StartSheet:
             self._figure(at, FIRST, f'=COUNTIFS({run},start_run,{status},"{sign}*")')
             self._figure(at, SECOND, f'=COUNTIF({products},"{sign}*")')
         end = heading + 1 + len(STATUS_COLOURS)
-        chart = self._chart("bar", heading, end - 1, NAME, [(FIRST, "")])
+        chart = self._chart("bar", heading, end - 1, [(FIRST, "")])
         chart.set_y_axis({"reverse": True, "line": {"color": LINE}, "num_font": {"size": 9}})
         chart.set_x_axis({"visible": False, "major_gridlines": {"visible": False}, "min": 0})
         self._place(chart, line, "start_chart_run", height=end - line)
@@ -192,6 +193,7 @@ class _StartSheet:
     def _days(self, line: int) -> int:
         """Drafts, changes and the value of orders on each of the last days on which anything happened."""
         line = self._section(line, "start_days")
+        self.sheet.set_row(line, LINE_HEIGHT + 4)
         self.sheet.write_string(line, NAME, self.texts.say("start_currency"), self.styles.get(font_color=GREY_INK))
         chosen = self.styles.get(align="right", bold=True, border=1, border_color=LINE)
         self.sheet.write_string(line, FIRST, CURRENCIES[0].code, chosen)
@@ -200,7 +202,7 @@ class _StartSheet:
         self._name_cell("start_currency", line, FIRST)
         heading, first = line + 1, line + 2
         last = first + DAYS - 1
-        self._headings(heading, NAME, ("start_day", "start_drafts", "start_changes", "start_order_value"))
+        self._headings(heading, ("start_day", "start_drafts", "start_changes", "start_order_value"))
         day_style = self.styles.get(
             num_format=SHORT_DATE[self.language], align="left", bottom=4, bottom_color=FAINT_LINE
         )
@@ -217,9 +219,9 @@ class _StartSheet:
             value = f"SUMIFS({column_name(ORDERS, 'line_total')},{_on_day(ORDERS, 'bought_at', at)}"
             currency = f"{column_name(ORDERS, 'currency')},start_currency"
             self._figure(at, THIRD, f"={value},{currency})", number_format="#,##0.00")
-        work = self._chart("column", heading, last, NAME, [(FIRST, "#2F5597"), (SECOND, "#9DC3E6")])
+        work = self._chart("column", heading, last, [(FIRST, "#2F5597"), (SECOND, "#9DC3E6")])
         work.set_legend({"position": "top", "font": {"size": 9}})
-        orders = self._chart("column", heading, last, NAME, [(THIRD, "#548235")])
+        orders = self._chart("column", heading, last, [(THIRD, "#548235")])
         for chart in (work, orders):
             chart.set_x_axis({"num_format": SHORT_DATE[self.language], "text_axis": True, "num_font": {"size": 8}})
             quiet = {"color": FAINT_LINE}
@@ -229,9 +231,9 @@ class _StartSheet:
         self._place(orders, line + 8, "start_chart_orders", height=8)
         return last + 1
 
-    def _headings(self, line: int, column: int, keys: Sequence[str]) -> None:
-        for at, key in enumerate(keys, start=column):
-            align = "left" if at == column else "right"
+    def _headings(self, line: int, keys: Sequence[str]) -> None:
+        for at, key in enumerate(keys, start=NAME):
+            align = "left" if at == NAME else "right"
             style = self.styles.get(bold=True, bottom=1, bottom_color=LINE, font_color=INK, align=align)
             self.sheet.write_string(line, at, self.texts.say(key), style)
         self.sheet.set_row(line, LINE_HEIGHT)
@@ -240,7 +242,7 @@ class _StartSheet:
         style = self.styles.get(num_format=number_format, bottom=4, bottom_color=FAINT_LINE)
         self.sheet.write_formula(line, column, formula, style, 0)
 
-    def _chart(self, kind: str, heading: int, last: int, labels: int, series: Sequence[tuple[int, str]]) -> Chart:
+    def _chart(self, kind: str, heading: int, last: int, series: Sequence[tuple[int, str]]) -> Chart:
         """A chart of the columns below `heading`, each in its colour, or (no colour) each point in its status's."""
         chart = self.workbook.add_chart({"type": kind})
         name, first = self.sheet.get_name(), heading + 1
@@ -252,7 +254,7 @@ class _StartSheet:
             chart.add_series(
                 {
                     "name": [name, heading, column],
-                    "categories": [name, first, labels, last, labels],
+                    "categories": [name, first, NAME, last, NAME],
                     "values": [name, first, column, last, column],
                     "gap": 50,
                     **look,

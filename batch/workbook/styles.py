@@ -30,7 +30,7 @@ NUMBER_FORMATS = {
     Kind.LONG_TEXT: "@",
     Kind.LINK: "@",
     Kind.MONEY: "#,##0.00",
-    Kind.INTEGER: "0",
+    Kind.INTEGER: "General",  # "0" would show a stock of 2.5 as 3
     Kind.NUMBER: "General",
     Kind.DATETIME: "yyyy-mm-dd hh:mm",
 }

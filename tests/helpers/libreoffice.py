@@ -17,10 +17,7 @@ SESSION = Path(__file__).with_name("uno_session.py")
 
 def seen_by_libreoffice(workbook: Path, *macros: str, **environment: str) -> dict[str, Any]:
     """What `uno_session.py` tells about `workbook` after calling `macros`; the test is skipped without LibreOffice."""
-    python = python_with_bridge()
-    if python is None:
-        pytest.skip("LibreOffice with its Python bridge (libreoffice-calc, python3-uno) is not installed")
-    command = [python, SESSION, "look", workbook, *macros]
+    command = [python_with_bridge(), SESSION, "look", workbook, *macros]
     answer = subprocess.run(
         command, capture_output=True, text=True, check=True, timeout=180, env={**os.environ, **environment}
     )
@@ -29,19 +26,16 @@ def seen_by_libreoffice(workbook: Path, *macros: str, **environment: str) -> dic
 
 
 def print_workbook(workbook: Path, pdf: Path, *ranges: str) -> None:
-    """Print ranges of `workbook`, as `uno_session.py` takes them, to `pdf`. Raises RuntimeError without LibreOffice."""
-    python = python_with_bridge()
-    if python is None:
-        msg = "LibreOffice with its Python bridge (libreoffice-calc, python3-uno) is not installed"
-        raise RuntimeError(msg)
-    subprocess.run([python, SESSION, "print", workbook, pdf, *ranges], check=True, timeout=180)
+    """Print ranges of `workbook`, as `uno_session.py` takes them, to `pdf`."""
+    subprocess.run([python_with_bridge(), SESSION, "print", workbook, pdf, *ranges], check=True, timeout=180)
 
 
-def python_with_bridge() -> str | None:
-    """A Python that can talk to LibreOffice; None where either is missing."""
-    if shutil.which("soffice") is None:
-        return None
-    return next(filter(_has_bridge, (sys.executable, "/usr/bin/python3")), None)
+def python_with_bridge() -> str:
+    """A Python that can talk to LibreOffice; the test is skipped where there is none."""
+    python = next(filter(_has_bridge, (sys.executable, "/usr/bin/python3")), None)
+    if python is None or shutil.which("soffice") is None:
+        pytest.skip("LibreOffice with its Python bridge (libreoffice-calc, python3-uno) is not installed")
+    return python
 
 
 def _has_bridge(python: str) -> bool:

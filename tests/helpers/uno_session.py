@@ -55,29 +55,35 @@ def main(command, workbook, *more):
 
 @contextlib.contextmanager
 def opened(workbook):
-    """The workbook in a LibreOffice with a profile of its own, both gone afterwards."""
+    """The workbook, open in a LibreOffice of our own."""
+    with office() as pipe:
+        desktop = connect(pipe)
+        shown = properties(Hidden=False, MacroExecutionMode=ALWAYS_EXECUTE_NO_WARN)  # a hidden one has no active cell
+        document = desktop.loadComponentFromURL(Path(workbook).resolve().as_uri(), "_blank", 0, shown)
+        yield document
+        document.close(True)
+        desktop.terminate()
+
+
+@contextlib.contextmanager
+def office():
+    """A LibreOffice of our own; gives the name of the pipe on which it listens."""
     profile = Path(tempfile.mkdtemp(prefix="libreoffice"))
     (profile / "user").mkdir()
     (profile / "user" / "registrymodifications.xcu").write_text(ALLOW_MACROS)
     pipe = f"workbook{os.getpid()}"
     options = ["--headless", "--norestore", "--nologo", "--nodefault", "--nolockcheck"]
-    office = subprocess.Popen(
+    process = subprocess.Popen(
         ["soffice", *options, f"-env:UserInstallation={profile.as_uri()}", f"--accept=pipe,name={pipe};urp;"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # soffice is a wrapper: it and what it starts end together
     )
     try:
-        desktop = connect(pipe)
-        trusted = {"Hidden": False, "MacroExecutionMode": ALWAYS_EXECUTE_NO_WARN}
-        document = desktop.loadComponentFromURL(Path(workbook).resolve().as_uri(), "_blank", 0, properties(**trusted))
-        yield document
-        document.close(True)
-        desktop.terminate()
-        office.wait(30)
+        yield pipe
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(office.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
         shutil.rmtree(profile, ignore_errors=True)
 
 
@@ -178,6 +184,8 @@ def print_ranges(document, pdf, ranges):
             sheet.setPrintAreas(())  # with areas elsewhere: nothing of this one
             continue
         area = sheet.getCellRangeByName(areas[number].removeprefix("#"))
+        if areas[number].startswith("#"):
+            dress_as_window(area)
         sheet.setPrintAreas((area.RangeAddress,))
         style = styles.getByName(sheet.PageStyle)
         style.IsLandscape = style.HeaderIsOn = style.FooterIsOn = False
@@ -187,12 +195,17 @@ def print_ranges(document, pdf, ranges):
         for shape in (sheet.DrawPage.getByIndex(each) for each in range(sheet.DrawPage.Count)):
             if shape.ShapeType.endswith("ControlShape"):
                 shape.Control.Printable = True
-        if areas[number].startswith("#"):
-            line = BorderLine(GRID, 0, 9, 0)
-            area.TableBorder = TableBorder(
-                HorizontalLine=line, VerticalLine=line, IsHorizontalLineValid=True, IsVerticalLineValid=True
-            )
     document.storeToURL(Path(pdf).resolve().as_uri(), properties(FilterName="calc_pdf_Export"))
+
+
+def dress_as_window(area):
+    """The grid, and rows as high as their texts, as Excel makes them when it loads a workbook."""
+    line = BorderLine(GRID, 0, 9, 0)
+    area.TableBorder = TableBorder(
+        HorizontalLine=line, VerticalLine=line, IsHorizontalLineValid=True, IsVerticalLineValid=True
+    )
+    for number in range(1, area.Rows.Count):
+        area.Rows.getByIndex(number).OptimalHeight = True
 
 
 if __name__ == "__main__":

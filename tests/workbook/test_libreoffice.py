@@ -56,7 +56,7 @@ def test_figures_names_and_buttons_work(tmp_path, language):
 def day_names(language: str, last: date) -> list[str]:
     """The two weeks that end with `last`, as Start shows them."""
     days = [last - timedelta(days=back) for back in range(13, -1, -1)]
-    return [f"{day:%d.%m}" if language == "pl" else f"{day.day} {day:%b}" for day in days]
+    return [f"{day:%d.%m}" if language == "pl" else f"{day:%m-%d}" for day in days]
 
 
 def test_dropdowns_offer_what_the_account_of_the_row_owns(tmp_path):

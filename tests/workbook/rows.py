@@ -44,7 +44,12 @@ def sample_rows() -> dict[str, list[dict[str, Any]]]:
             {"run": SECOND_RUN, "time": noon, "status": "❓ niepewne", "link": "https://allegro.pl/oferta/1"},
             *(
                 {"run": FIRST_RUN, "time": morning, "code": code}
-                for code in ("draft_created", "draft_incomplete", "draft_found", "offer_updated", "draft_pending")
+                for code in (
+                    "draft_created",
+                    "draft_incomplete",
+                    "offer_updated",
+                    *["draft_found", "draft_pending"] * 3,
+                )
             ),
         ],
         "Orders": [

@@ -396,7 +396,8 @@ def test_charts_show_figures_that_come_from_the_tables_by_name(new, language):
         *("orders_line_total", "orders_bought_at", "orders_currency", "start_run", "start_currency"),
     }
     assert named <= set(book.defined_names)
-    assert not re.search(r"\[", formulas)  # no heading of a table: users rename them
+    assert "[" not in formulas  # no heading of a table: users rename them
+    assert set(re.findall(r'"([a-z]+_[a-z_]+)"', formulas)) <= set(entries())  # result codes
 
 
 @languages

@@ -15,12 +15,15 @@ Start with `pipeline`: each job is one short function there that calls the stage
     resolve         defaults given by name -> ids of one account's dictionaries
     plan            rows + journal + what Allegro holds -> steps
     execute         steps -> outcomes: submit pass, then settle pass; the only loop that acts
+    export          orders -> rows of Orders, and where they go in the sheet
+    sum_orders      rows of Orders -> figures and sentences
     report          outcomes -> cells, rows of Results, summary
     deliver         answers into the workbook, or into the journal until it can be written
 
   What travels between them
 
     model           accounts, rows, steps' parts, outcomes: frozen data
+    order           an order as Allegro has it
     errors          everything raised on purpose, with facts
     messages        one catalogue: key -> texts in Polish and English
 
@@ -30,6 +33,8 @@ Start with `pipeline`: each job is one short function there that calls the stage
     allegro         the only code that speaks HTTP to the API
     accounts        tokens shared by several PCs
     connect         account -> a session that can talk to Allegro
+    fetch_orders    all orders of one account: journal and Allegro -> what the sheet is to say
+    order_files     orders -> files, by templates that users may edit
     journal         intents and outcomes (SQLAlchemy Core)
     seller_lock     one run at a time for a seller
     settings        batch.yaml + environment + keyring (settings_file: its YAML, settings_values: kinds of values)
@@ -37,8 +42,9 @@ Start with `pipeline`: each job is one short function there that calls the stage
     parallel        many items, a few threads
     simulator       Allegro in miniature; imports nothing else of this package
 
-Imports: stages know `model`, `errors`, `messages`, the data types of `workbook`, the pure `allegro.retry`, and each
-other; a noun knows those and its own folder; only `pipeline`, `connect`, `deliver`, `demo` and `setup` join both.
+Imports: stages know `model`, `order`, `errors`, `messages`, the data types of `workbook`, the pure `allegro.retry`, and
+each other; a noun knows those and its own folder; only `pipeline`, `connect`, `fetch_orders`, `order_files`, `deliver`,
+`demo` and `setup` join both.
 """
 
 __version__ = "0.1.0"

@@ -20,6 +20,7 @@ class Job(StrEnum):
     """One of the things a run does."""
 
     DRAFTS = "drafts"
+    ORDERS = "orders"
 
 
 class Action(StrEnum):

@@ -1,6 +1,7 @@
 """START HERE. Each job of the tool as one short function that calls the stages in order.
 
-    run                 read -> validate -> every account: look up, resolve, plan, execute -> report -> deliver
+    run                 read -> validate -> every account: look up, resolve, plan, execute; fetch its orders
+                        -> report -> deliver
     fetch_dictionaries  read -> ask every account for its price lists and policies -> write
     show_tokens         read -> how every account's tokens stand -> write
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from batch.allegro.dictionaries import SOURCES, read_dictionary
 from batch.allegro.offers import Offers
 from batch.allegro.survey import survey
 from batch.connect import Connection, Connector
-from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe
+from batch.deliver import Answers, deliver, deliver_plan, owe, place_of, tables_to_write
 from batch.errors import (
     AccountError,
     ApiError,
@@ -36,18 +37,22 @@ from batch.errors import (
     WorkbookError,
 )
 from batch.execute import DraftExecutor, cause
+from batch.export import held_orders
+from batch.fetch_orders import AccountOrders, fetch_orders
 from batch.journal import Journal
 from batch.messages import Catalogue
 from batch.model import Account, DictionaryEntry, Job, Outcome, ProductRow, State
+from batch.order_files import write_order_files
 from batch.parallel import each
 from batch.plan import Step, blame, plan_drafts, planned, wants_draft
 from batch.resolve import kinds_needed, resolve
 from batch.seller_lock import SellerLocks
 from batch.settings import Settings
+from batch.sum_orders import OrderFigures, sentences, sum_orders
 from batch.validate.accounts import read_accounts
 from batch.validate.defaults import read_defaults
 from batch.validate.options import Options, read_options
-from batch.validate.products import check_products
+from batch.validate.products import CheckedProducts, check_products
 from batch.workbook import schema
 from batch.workbook.lock import hold_workbook
 from batch.workbook.patch import BodyRow, SetBody, SetCells, check_writable, write_workbook
@@ -113,20 +118,26 @@ def run(request: Request, world: World) -> report.Summary:
         _open_journal(request.settings, world) as journal,
         SellerLocks(journal.file) as sellers,
     ):
-        unwritable = _why_unwritable(request)
-        book = read_workbook(request.workbook, tables=TABLES)
+        jobs = request.jobs or frozenset(Job)
+        tables = tables_to_write(request.workbook, journal, orders=Job.ORDERS in jobs)
+        unwritable = _why_unwritable(request, tables)
+        book = read_workbook(request.workbook, tables=tables)
         options = read_options(book.tables["Settings"])
         accounts = _read_accounts(request, book)
         defaults = read_defaults(book.tables["Defaults"])
-        checked = check_products(book.tables["Products"], accounts, defaults, request.accounts)
+        checked = CheckedProducts()
+        if jobs != {Job.ORDERS}:
+            checked = check_products(book.tables["Products"], accounts, defaults, request.accounts)
 
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         this = Run(name, request, world, journal, sellers, book, options, accounts, connector)
         by_account = _every_account(this, checked.rows)
+        orders = _every_accounts_orders(this, by_account) if Job.ORDERS in jobs else None
 
         outcomes = [*checked.answers, *(outcome for result in by_account.values() for outcome in result.outcomes)]
-        answers = _answers(this, by_account, outcomes)
+        answers = _answers(this, by_account, outcomes, orders or {})
         failure = _deliver(this, answers, outcomes, unwritable)
+        figures, order_notes = _close_orders(this, orders)
         return report.Summary(
             run=name,
             started=started,
@@ -135,9 +146,10 @@ def run(request: Request, world: World) -> report.Summary:
             outcomes=outcomes,
             states={account: _state(by_account.get(account)) for account in _in_scope(accounts, request)},
             results=answers.results,
-            notes=_notes(this, by_account, unwritable or failure),
+            notes=[*order_notes, *_notes(this, by_account, unwritable or failure)],
             failed_late=failure is not None,
             delivered=not (unwritable or failure),
+            orders=figures,
         )
 
 
@@ -213,18 +225,84 @@ def _plan_without_asking(this: Run, rows: Sequence[ProductRow]) -> list[Outcome]
     return [item for item in plan if isinstance(item, Outcome)]
 
 
+# --- orders
+
+
+def _every_accounts_orders(this: Run, by_account: dict[str, AccountResult]) -> dict[str, AccountOrders]:
+    """The orders of every active account, those aside that a person must log in first; trouble goes to `by_account`."""
+    held = held_orders(this.book.tables["Orders"])
+    stopped = {name for name, result in by_account.items() if isinstance(result.stopped, AccountError)}
+    accounts = [account for account in _active(this.accounts, this.request) if account.name not in stopped]
+    found: dict[str, AccountOrders] = {}
+
+    def work(account: Account) -> None:
+        try:
+            connection = this.connector.connect(account)
+            found[account.name] = fetch_orders(
+                connection,
+                account.name,
+                place_of(this.book.path),
+                this.journal,
+                this.options,
+                held,
+                now=this.world.clock.now(),
+                language=this.request.words.language,
+            )
+        except (AccountError, ApiError, JournalError, SettingsError) as error:
+            found[account.name] = AccountOrders(account.name, stopped=error)
+
+    each(accounts, work, threads=ACCOUNTS_AT_ONCE)
+    for account in accounts:
+        earlier = by_account.get(account.name, AccountResult())
+        stop = earlier.stopped or found[account.name].stopped
+        by_account[account.name] = AccountResult(earlier.outcomes, stop)
+    return {account.name: found[account.name] for account in accounts}
+
+
+def _close_orders(this: Run, orders: Mapping[str, AccountOrders] | None) -> tuple[OrderFigures | None, list[str]]:
+    """The orders are in the workbook or owed to it: remember how far they were read, write their files, say so."""
+    if orders is None:
+        return None, []
+    exported = [one for fetched in orders.values() for one in fetched.exported]
+    figures = sum_orders(
+        exported,
+        marked=sum(fetched.marked for fetched in orders.values()),
+        unreadable=[order_id for fetched in orders.values() for order_id in fetched.unreadable],
+    )
+    words, dry_run = this.request.words, this.request.dry_run
+    notes = sentences(figures, words, dry_run=dry_run)
+    if dry_run:
+        return figures, notes
+    for fetched in orders.values():
+        this.journal.orders_delivered(place_of(this.book.path), fetched.seller, fetched.revisions, fetched.read_until)
+    if exported:
+        folder = this.world.data_folder / "orders" / this.name
+        templates = this.book.path.absolute().parent / "templates" / "orders"
+        notes += write_order_files(exported, folder, templates, words, this.world.clock.now())
+    return figures, notes
+
+
 # --- what a run leaves behind
 
 
-def _answers(this: Run, by_account: Mapping[str, AccountResult], outcomes: Sequence[Outcome]) -> Answers:
+def _answers(
+    this: Run,
+    by_account: Mapping[str, AccountResult],
+    outcomes: Sequence[Outcome],
+    orders: Mapping[str, AccountOrders],
+) -> Answers:
     accounts = [this.accounts[account] for account in by_account]
     urls = {account.name: this.connector.offer_url(account) for account in accounts}
     reporter = report.Reporter(this.name, this.request.words, this.book.tables["Products"], urls)
+    now = this.world.clock.now()
     return Answers(
         run=this.name,
-        results=reporter.results(outcomes, this.world.clock.now()),
+        results=reporter.results(outcomes, now),
         accounts={account.name: _token_cells(this.connector, account, this.request.words) for account in accounts},
         keep_runs=this.options.keep_runs,
+        orders=[update for fetched in orders.values() for update in fetched.updates],
+        time=now,
+        words=this.request.words,
     )
 
 
@@ -346,10 +424,10 @@ def _open_journal(settings: Settings, world: World) -> Iterator[Journal]:
         journal.close()
 
 
-def _why_unwritable(request: Request) -> WorkbookError | None:
+def _why_unwritable(request: Request, tables: Collection[str]) -> WorkbookError | None:
     """What stands in the way of writing the workbook; raised unless the user wants to go on anyway."""
     try:
-        check_writable(request.workbook, growing=("Results",))
+        check_writable(request.workbook, growing=[table for table in ("Results", "Orders") if table in tables])
     except WorkbookError as error:
         if not request.anyway:
             raise

@@ -5,6 +5,8 @@ pace.py          how fast: budgets per seller and per client id, parallelism tha
 retry.py         may this be sent again, and after how long? (pure)
 payloads.py      our types <-> Allegro's JSON (pure)
 offers.py        look-up, drafts, operations
+orders.py        orders changed since a moment, complete though the list moves
+checkout_forms.py  Allegro's JSON of an order -> our type (pure)
 dictionaries.py  shipping rates, policies, responsible producers and persons
 survey.py        both, for all rows of an account at once
 """

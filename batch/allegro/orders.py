@@ -18,7 +18,7 @@ from typing import Any
 
 from batch.allegro.checkout_forms import moment_of, order_of
 from batch.allegro.session import ApiSession, understanding
-from batch.errors import AccountError, ApiError
+from batch.errors import AccountError, ApiError, ServerTrouble
 from batch.order import Order
 
 PATH = "/order/checkout-forms"
@@ -58,15 +58,23 @@ def read_orders(session: ApiSession, since: datetime) -> OrdersRead:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """One answer. `total` is the size of the whole list, `last` the change of its last order."""
+    """One answer: the orders on it, when they changed (where that is said), and the size of the whole list."""
 
     ids: list[str]
     moments: list[datetime]
     total: int
 
-    @property
-    def last(self) -> datetime | None:
-        return self.moments[-1] if len(self.moments) == len(self.ids) and self.moments else None
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """How far a reading of consecutive pages came: all changes before `sure` are read, or all of them (None).
+
+    `left`: how many there should be from `sure` on, where that is known.
+    """
+
+    sure: datetime | None
+    stood_still: bool
+    left: int | None = None
 
 
 @dataclass
@@ -77,56 +85,63 @@ class _Reading:
     until: datetime
     orders: dict[str, Order] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)  # the ids of the last window, in the order of the list
 
     def read(self) -> None:
         for _ in range(ROUNDS):
             newest = self._page(self.until, None, limit=1, sort="-updatedAt")
             if not newest.ids:
                 return
-            stood_still = self._window(newest.last or self.session.clock.now())
-            if stood_still:
+            end = max(newest.moments, default=self.session.clock.now())
+            if self._window(end, newest.total):
                 return
 
-    def _window(self, end: datetime) -> bool:
-        """Read all changes from `until` to `end`; whether no order left meanwhile."""
+    def _window(self, end: datetime, total: int | None) -> bool:
+        """Read all changes from `until` to `end`, `total` of them; whether no order left meanwhile."""
         stood_still, rereadings = True, 0
-        while rereadings < REREADINGS:
+        while rereadings <= REREADINGS:
             begin = self.until
-            again, quiet = self._pages(begin, end)
-            stood_still = stood_still and quiet
-            if again is None:
+            stretch = self._stretch(begin, end, total)
+            stood_still = stood_still and stretch.stood_still
+            total = stretch.left
+            if stretch.sure is None:
                 self.until = max(begin, end)
                 return stood_still
-            if again > begin:
-                self.until = again
-            elif quiet:  # 10,000 changes in one tick: there is no asking for more of them
+            if stretch.sure > begin:
+                self.until = stretch.sure
+            elif total is not None:  # 10,000 changes in one tick: there is no asking for more of them
                 self.until = begin + A_TICK
             else:
                 rereadings += 1
         log.warning("orders from %s to %s do not add up; the next run reads them again", self.until, end)
-        return True
+        raise ServerTrouble("answer_unusable", call=f"GET {PATH}")
 
-    def _pages(self, begin: datetime, end: datetime) -> tuple[datetime | None, bool]:
-        """Read the pages of one window. Gives where to go on (None: all was read), and whether the list stood still."""
-        offset, seen = 0, set[str]()
-        total: int | None = None
-        sure, ordered = begin, True  # all changes before `sure` have been read, as long as the list is in order
+    def _stretch(self, begin: datetime, end: datetime, total: int | None) -> _Stretch:
+        """Read page after page from `begin`, as long as the list stands still and the offset lasts."""
+        seen: list[str] = []
+        moments: list[datetime] = []
+        sure, ordered, stood_still = begin, True, True
         while True:
-            page = self._page(begin, end, offset=offset)
-            total = page.total if total is None else total
-            if page.total != total:
-                return sure, False
-            seen.update(page.ids)
-            offset += len(page.ids)
-            if not page.ids or offset >= total:
-                return (None, True) if len(seen) >= total else (begin, False)
-            ordered = ordered and page.last is not None and page.moments == sorted([sure, *page.moments])[1:]
-            sure = page.moments[-1] if ordered else begin
-            if offset + PAGE > LARGEST_WINDOW:
-                return sure, ordered
+            page = self._page(begin, end, offset=len(seen), limit=PAGE)
+            if total is not None and page.total != total:
+                stood_still = False
+                if seen:
+                    return _Stretch(sure, stood_still)
+            total = page.total
+            seen += page.ids
+            moments += page.moments
+            if not page.ids or len(seen) >= total:
+                whole = len(set(seen)) >= total or seen == self.seen  # a list that repeats itself is read twice alike
+                self.seen = seen
+                return _Stretch(None if whole else begin, stood_still and whole)
+            ordered = ordered and len(page.moments) == len(page.ids) and min(page.moments) >= sure
+            sure = max(page.moments) if ordered else begin
+            if len(seen) + PAGE > LARGEST_WINDOW:
+                left = total - sum(moment < sure for moment in moments)
+                return _Stretch(sure, stood_still and ordered, left if ordered else None)
 
     def _page(
-        self, begin: datetime, end: datetime | None, *, offset: int = 0, limit: int = PAGE, sort: str = "updatedAt"
+        self, begin: datetime, end: datetime | None, *, limit: int, offset: int = 0, sort: str = "updatedAt"
     ) -> _Page:
         params: dict[str, str | int] = {"updatedAt.gte": _stamp(begin), "sort": sort, "limit": limit, "offset": offset}
         if end is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -64,12 +64,13 @@ def add_order(world: World, seller: Seller, lines: Iterable[Json] = ({},), **par
 
 
 def change_order(world: World, seller: Seller, order_id: str, **parts: Any) -> Json:
-    """Change an order as a merge patch does; it gets a new revision and, unless one is given, a new `updatedAt`."""
+    """Change an order as a merge patch does; it gets a new revision and, unless one is given, a later `updatedAt`."""
     old = seller.orders[order_id]
+    later = datetime.fromisoformat(old["updatedAt"]) + timedelta(milliseconds=1)
     if world.settings.orders_stale:
         seller.stale_orders.append(old)
     revision = f"{int(old['revision'], 16) + 1:08x}"
-    form = _merged(old, {"updatedAt": stamp(world.clock.now()), "revision": revision, **parts})
+    form = _merged(old, {"updatedAt": stamp(max(world.clock.now(), later)), "revision": revision, **parts})
     seller.orders[order_id] = form
     return deepcopy(form)
 

@@ -166,7 +166,7 @@ def parse_vat(text: str) -> Vat:
     if code is not None:
         return schema.word(schema.VAT_WORDS, code, "pl")
     try:
-        rate = Decimal(text.replace(",", ".").removesuffix("%").strip())
+        rate = Decimal(text.replace(",", ".").strip().removesuffix("%"))
     except InvalidOperation:
         return None
     if not rate.is_finite() or not 0 <= rate < 100:

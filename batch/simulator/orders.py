@@ -197,6 +197,9 @@ def listing(call: Call) -> Answer:
     limit, offset = call.number("limit", 100, 1, 100), call.number("offset", 0, 0, 999_999_999)
     if offset + limit > LARGEST_WINDOW:
         raise Refused(400, problem("VALIDATION_ERROR", f"offset + limit is above {LARGEST_WINDOW}", path="offset"))
+    for name, known in CHOICES.items():
+        if call.ask(name) and call.ask(name) not in known:
+            raise Refused(400, problem("VALIDATION_ERROR", f"{name} cannot be {call.ask(name)}", path=name))
     found = _sorted(call, [form for form in _candidates(call) if _fits(call, form)])
     page = found[offset : offset + limit]
     answer = Answer(200, {"checkoutForms": deepcopy(page), "count": len(page), "totalCount": len(found)})
@@ -232,13 +235,7 @@ def _fits(call: Call, form: Json) -> bool:
     surcharge = call.ask("surcharges.id")
     if surcharge and surcharge not in {entry["id"] for entry in form["surcharges"]}:
         return False
-    for name, path in EXACT.items():
-        wanted = call.ask(name)
-        if wanted and name in CHOICES and wanted not in CHOICES[name]:
-            raise Refused(400, problem("VALIDATION_ERROR", f"{name} cannot be {wanted}", path=name))
-        if wanted and wanted != _at(form, path):
-            return False
-    return True
+    return all(_at(form, path) == call.ask(name) for name, path in EXACT.items() if call.ask(name))
 
 
 def _at(form: Any, path: Iterable[str]) -> Any:

@@ -166,6 +166,7 @@ class _Reading:
             return
         known = self.orders.get(order.id)
         if known is None or not known.updated_at or not order.updated_at or order.updated_at >= known.updated_at:
+            self.orders.pop(order.id, None)  # in the order of the list
             self.orders[order.id] = order
 
 

@@ -11,8 +11,8 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -41,9 +41,8 @@ def write_order_files(
     said, written = [], False
     for name, template in sorted(_templates(own_templates).items()):
         try:
-            content = render(template, exported, words.language, now)
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(content.encode(encoding_of(name), "replace"))
+            _write(folder / name, render(template, exported, words.language, now))
             written = True
         except (jinja2.TemplateError, OSError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             log.warning("the file %s of the orders was not written", name, exc_info=True)
@@ -51,13 +50,26 @@ def write_order_files(
     return [words.say("orders_files_at", folder=folder), *said] if written else said
 
 
+def _write(path: Path, pieces: Iterable[str]) -> None:
+    """Write a file piece by piece; one that cannot be finished is not left there."""
+    try:
+        with path.open("w", encoding=encoding_of(path.name), errors="replace", newline="") as file:
+            file.writelines(pieces)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
 def encoding_of(name: str) -> str:
     """How a file of this name is written."""
     return ENCODINGS.get(Path(name).suffix.lower(), "utf-8")
 
 
-def render(template: Path, exported: Sequence[ExportedOrder], language: str, now: datetime) -> str:
-    """The text a template makes of the orders. Raises jinja2.TemplateError, OSError or what its expressions raise."""
+def render(template: Path, exported: Sequence[ExportedOrder], language: str, now: datetime) -> Iterator[str]:
+    """The text a template makes of the orders, in pieces: that of 20,000 orders is long.
+
+    Raises jinja2.TemplateError, OSError, or what the template's expressions raise.
+    """
     from jinja2 import StrictUndefined  # noqa: PLC0415
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
@@ -79,8 +91,8 @@ def render(template: Path, exported: Sequence[ExportedOrder], language: str, now
         "moment": _local,
         "net": net,
     }
-    return environment.from_string(template.read_text("utf-8")).render(
-        orders=[_visible(one) for one in exported],
+    return environment.from_string(template.read_text("utf-8")).generate(
+        orders=_Orders(exported),
         columns=[{"key": column.key, "heading": column.heading[language]} for column in columns],
         now=now,
         language=language,
@@ -96,11 +108,28 @@ def _templates(own: Path) -> dict[str, Path]:
     return found
 
 
+class _Orders(Sequence[dict[str, Any]]):
+    """The orders as templates see them, each made when it is asked for: all at once would be large."""
+
+    def __init__(self, exported: Sequence[ExportedOrder]) -> None:
+        self._exported = exported
+
+    def __len__(self) -> int:
+        return len(self._exported)
+
+    def __getitem__(self, at: Any) -> Any:
+        return _visible(self._exported[at]) if isinstance(at, int) else [_visible(one) for one in self._exported[at]]
+
+
 def _visible(one: ExportedOrder) -> dict[str, Any]:
-    """What a template sees of an order: the order itself, and its rows as the sheet has them."""
+    """An order's own fields, and its rows as the sheet has them."""
     difference = one.difference.amount.amount if one.difference else Decimal(0)
-    return {**asdict(one.order), "account": one.account, "rows": one.rows, "is_new": one.is_new,
+    return {**_fields_of(one.order), "account": one.account, "rows": one.rows, "is_new": one.is_new,
             "difference": difference}  # fmt: skip
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 # --- filters
@@ -132,8 +161,8 @@ def _json_value(value: Any) -> Any:
         return value.astimezone(WARSAW).isoformat()
     if isinstance(value, Decimal):
         return format(value, "f")
-    if isinstance(value, Mapping):
-        return dict(value)
+    if is_dataclass(value):
+        return _fields_of(value)
     raise TypeError(type(value).__name__)
 
 

@@ -21,6 +21,7 @@ class Job(StrEnum):
 
     DRAFTS = "drafts"
     UPDATES = "updates"
+    ORDERS = "orders"
 
 
 class Action(StrEnum):
@@ -74,6 +75,7 @@ class Account:
     active: bool
     row: int
     login: str | None = None  # the login it was linked to, as an earlier run wrote it
+    token_file_of: str | None = None  # another account that names the same token file, which is not known to be ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,8 @@ from typing import Any
 import pytest
 import yaml
 
-from batch import cli
-from batch.clock import SystemClock
 from batch.simulator import Simulator, catalogue
+from tests.helpers.at_once import at_home, call, wait_at_once
 from tests.helpers.shop import Shop
 
 Account = dict[str, Any]
@@ -129,17 +128,13 @@ def test_1_the_schedule_renews_once_and_every_run_uses_the_file(tmp_path: Path, 
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run a command on a PC's workbook in this process, without waiting; its exit code."""
-    monkeypatch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
+    wait_at_once(monkeypatch)
 
     def run(shop: Shop, command: str, *arguments: str) -> int:
-        for home in ("STATE", "DATA"):
-            monkeypatch.setenv(f"XDG_{home}_HOME", str(shop.folder / home))
-        with pytest.raises(SystemExit) as ended:
-            cli.main([command, str(shop.workbook), *arguments])
-        assert isinstance(ended.value.code, int)
-        return ended.value.code
+        at_home(shop.folder, monkeypatch)
+        return call(command, shop.workbook, *arguments)
 
     return run
 

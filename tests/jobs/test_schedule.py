@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from batch import cli
 from batch.simulator import Simulator, catalogue
+from tests.helpers.at_once import at_home, call
 from tests.helpers.shop import Shop
 
 
@@ -86,9 +86,8 @@ def test_a_turn_of_the_systems_scheduler(tmp_path: Path, simulator: Simulator) -
 def test_what_cannot_be_is_refused_before_anything_runs(
     tmp_path: Path, simulator: Simulator, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    at_home(tmp_path, monkeypatch)
     shop = Shop(tmp_path, simulator, accounts=["e-sklep1"])
     shop.fill([])
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(["schedule", str(shop.workbook), *arguments])
+    assert call("schedule", shop.workbook, *arguments) == 2
     assert simulator.requests == []

@@ -2,6 +2,7 @@
 
 Start with `pipeline`: each job is one short function there that calls the stages in order.
 
+    launcher        from a double click on run.bat to a command (environment: the Python it works in)
     cli             words in, words out: arguments, errors -> advice, exit codes
     progress        bars on the console
     log             the log file
@@ -23,7 +24,9 @@ Start with `pipeline`: each job is one short function there that calls the stage
     execute         drafts -> outcomes: submit pass, then settle pass
     execute_changes changes -> outcomes: sent in calls, watched until applied
     report          outcomes -> cells, rows of Results, summary
+    run_report      summary -> the run as a page, and as rows to paste back
     deliver         answers into the workbook, or into the journal until it can be written
+    keep_report     a folder a run: the page, the failed rows as a workbook
 
   What travels between them
 

@@ -160,8 +160,6 @@ def _without_allegro(this: Run, account: Account, rows: Sequence[ProductRow], er
     def answer_of(row: ProductRow) -> Planned:
         if not wants_offer(row, this.jobs):
             return planner.plan([row])[0]
-        if row.missing:
-            return Outcome.of_problems(row.row, row.account, row.missing, row.external_id)
         return blame(row, code, busy=busy)
 
     return [answer_of(row) for row in rows if this.jobs & {Job.DRAFTS, Job.UPDATES}]

@@ -539,6 +539,8 @@ def _print_summary(summary: Summary, words: Catalogue, *, as_json: bool = False)
         _say(words.say("log_is_at", log=_log_file()))
     if summary.delivered:
         _say(words.say("summary_where", path=summary.workbook))
+    if summary.report:
+        _say(words.say("summary_report", path=summary.report))
 
 
 def _progress() -> Any:

@@ -30,10 +30,11 @@ from batch.accounts.tokens import TokenState, TokenStore
 from batch.allegro.dictionaries import SOURCES, read_dictionary
 from batch.allegro.profile import read_profile
 from batch.connect import Connector
-from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe, place_of
+from batch.deliver import TABLES, Answers, AnswersAsTheyCome, account_cells, deliver, deliver_plan, owe, place_of
 from batch.errors import AccountError, ApiError, BatchError, LoginNeeded, SettingsError, UsageError, WorkbookError
 from batch.execute import cause
 from batch.journal import Journal
+from batch.keep_report import keep_report
 from batch.messages import Catalogue
 from batch.model import Account, DictionaryEntry, Job, Outcome, ProductRow
 from batch.parallel import each
@@ -46,9 +47,10 @@ from batch.validate.accounts import read_accounts
 from batch.validate.defaults import read_defaults
 from batch.validate.options import read_options
 from batch.validate.products import check_products
+from batch.workbook.desk import Desk, open_desk
 from batch.workbook.lock import hold_workbook
-from batch.workbook.patch import BodyRow, SetBody, SetCells, check_writable, write_workbook
-from batch.workbook.read import WorkbookData, read_workbook
+from batch.workbook.patch import BodyRow, SetBody, SetCells
+from batch.workbook.read import WorkbookData
 from batch.world import World
 
 __all__ = ["Request", "fetch_dictionaries", "link_account", "run", "show_tokens", "token_stores", "undo"]
@@ -100,14 +102,18 @@ def _begin(request: Request, world: World, undoes: str | None = None) -> Iterato
     started = world.clock.now()
     with (
         hold_workbook(request.workbook, needed=not request.anyway),
+        open_desk(request.workbook, world.clock) as desk,
         _open_journal(request.settings, world) as journal,
         SellerLocks(journal.file) as sellers,
     ):
-        unwritable = _why_unwritable(request)
-        book = read_workbook(request.workbook, tables=TABLES)
+        unwritable = _why_unwritable(request, desk)
+        book = desk.read(TABLES)
         place = place_of(book)
         taken_back = _run_to_undo(journal, undoes, place) if undoes else None
         name = report.run_name(started, world.new_id(), dry_run=request.dry_run, undo=undoes is not None)
+        if desk.live and not request.dry_run and not unwritable:
+            reporter = report.Reporter(name, request.words, book.tables["Products"], {})
+            world = replace(world, progress=AnswersAsTheyCome(desk, book, reporter, world))
         this = Run(
             name=name,
             started=started,
@@ -115,6 +121,7 @@ def _begin(request: Request, world: World, undoes: str | None = None) -> Iterato
             world=world,
             journal=journal,
             sellers=sellers,
+            desk=desk,
             book=book,
             options=read_options(book.tables["Settings"]),
             accounts=_read_accounts(request, book),
@@ -174,7 +181,7 @@ def _finish(this: Run, by_account: Mapping[str, AccountResult], others: Sequence
     answers = _answers(this, by_account, outcomes)
     failure = _deliver(this, answers, outcomes)
     unwritten = this.unwritable or failure
-    return report.Summary(
+    summary = report.Summary(
         run=this.name,
         started=this.started,
         finished=this.world.clock.now(),
@@ -186,6 +193,7 @@ def _finish(this: Run, by_account: Mapping[str, AccountResult], others: Sequence
         failed_late=failure is not None,
         delivered=not unwritten,
     )
+    return keep_report(summary, this.book.tables["Products"], this.request.words, this.world.data_folder / "runs")
 
 
 # --- what a run leaves behind
@@ -209,9 +217,9 @@ def _deliver(this: Run, answers: Answers, outcomes: Sequence[Outcome]) -> Workbo
     if this.unwritable is None:
         try:
             if this.request.dry_run:
-                deliver_plan(this.book, answers)
+                deliver_plan(this.desk, this.book, answers)
             else:
-                deliver(this.book, answers, this.journal)
+                deliver(this.desk, this.book, answers, this.journal)
         except WorkbookError as error:
             failure = error
     if this.request.dry_run:
@@ -239,6 +247,8 @@ def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: Workbo
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
         if not this.request.dry_run:
             notes.append(words.say("answers_wait"))
+    elif this.desk.live:
+        notes.append(words.say("answers_unsaved"))
     return notes
 
 
@@ -255,9 +265,9 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
     Gives the number of entries by account, or what stopped it (its earlier entries stay). Raises WorkbookError,
     SettingsError or UsageError.
     """
-    with hold_workbook(request.workbook):
-        check_writable(request.workbook, growing=("Dictionaries",))
-        book = read_workbook(request.workbook, tables=("Accounts", "Dictionaries"))
+    with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+        desk.check_writable(growing=("Dictionaries",))
+        book = desk.read(("Accounts", "Dictionaries"))
         accounts = _read_accounts(request, book)
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         entries: dict[str, list[DictionaryEntry]] = {}
@@ -269,9 +279,12 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
                 results[account.name] = len(entries[account.name])
             except (AccountError, ApiError) as error:
                 results[account.name] = error
-        body = report.dictionary_rows(book.tables["Dictionaries"], list(accounts), entries, request.words)
-        rows = [BodyRow(source, values) for source, values in body]
-        write_workbook(book.path, [SetBody("Dictionaries", rows)], expect=book.stamp)
+
+        def changes(now: WorkbookData) -> list[SetCells | SetBody]:
+            body = report.dictionary_rows(now.tables["Dictionaries"], list(accounts), entries, request.words)
+            return [SetBody("Dictionaries", [BodyRow(source, values) for source, values in body])]
+
+        desk.update(book, changes)
         return results
 
 
@@ -280,8 +293,8 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
 
     Raises WorkbookError, SettingsError or UsageError.
     """
-    with hold_workbook(request.workbook):
-        book = read_workbook(request.workbook, tables=("Accounts",))
+    with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+        book = desk.read(("Accounts",))
         accounts = _read_accounts(request, book)
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         states: dict[str, TokenState | BatchError] = {}
@@ -293,9 +306,9 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
                 states[account.name] = connector.token_state(account)
             except (AccountError, ApiError) as error:
                 states[account.name] = error
-            cells[account.row] = token_cells(states[account.name], request.words)
+            cells[account.name] = token_cells(states[account.name], request.words)
         try:
-            write_workbook(book.path, [SetCells("Accounts", cells)], expect=book.stamp)
+            desk.update(book, lambda now: [SetCells("Accounts", account_cells(now, cells))])
         except WorkbookError as error:  # what the console says is the answer; the sheet has it after the next run
             log.info("the states of the tokens are not in the workbook: %s", error)
         return states
@@ -306,7 +319,7 @@ def token_stores(request: Request, world: World) -> dict[str, TokenStore]:
 
     Raises WorkbookError, SettingsError or UsageError.
     """
-    accounts = _read_accounts(request, read_workbook(request.workbook, tables=("Accounts",)))
+    accounts = _read_accounts(request, _read_table(request, world, "Accounts"))
     connector = Connector(request.settings, request.workbook, request.words.language, world)
     renews = request.settings.station.refresh_tokens
     return {account.name: connector.tokens(account) for account in _active(accounts, request) if renews}
@@ -341,7 +354,7 @@ def link_account(
     another login or environment are replaced. Raises UsageError, SettingsError, WorkbookError, AccountError or
     ApiError, and the token file is then as it was.
     """
-    book = read_workbook(request.workbook, tables=("Accounts",))
+    book = _read_table(request, world, "Accounts")
     account = _read_accounts(replace(request, accounts=frozenset({account_name})), book)[account_name]
     connector = Connector(request.settings, request.workbook, request.words.language, world)
     environment = request.settings.environment(account.environment)
@@ -379,18 +392,17 @@ def link_account(
         path=path,
         valid_until=token.expires_at,
         before=account.login if other else None,
-        unwritten=_write_account(request, account.name, token_cells(state, request.words)),
+        unwritten=_write_account(request, world, account.name, token_cells(state, request.words)),
         unrenewable=_secret_trouble(environment),
     )
 
 
-def _write_account(request: Request, account: str, cells: dict[str, Any]) -> BatchError | None:
+def _write_account(request: Request, world: World, account: str, cells: dict[str, Any]) -> BatchError | None:
     """Fill an account's output columns; what is in the way, if anything."""
     try:
-        with hold_workbook(request.workbook):
-            book = read_workbook(request.workbook, tables=("Accounts",))
-            row = _read_accounts(replace(request, accounts=frozenset({account})), book)[account].row
-            write_workbook(book.path, [SetCells("Accounts", {row: cells})], expect=book.stamp)
+        with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+            book = desk.read(("Accounts",))
+            desk.update(book, lambda now: [SetCells("Accounts", account_cells(now, {account: cells}))])
     except BatchError as error:
         log.info("the account's columns are not in the workbook: %s", error)
         return error
@@ -408,6 +420,12 @@ def _secret_trouble(environment: Environment) -> SettingsError | None:
 # --- shared
 
 
+def _read_table(request: Request, world: World, table: str) -> WorkbookData:
+    """One table of the workbook, which is not held for longer."""
+    with open_desk(request.workbook, world.clock) as desk:
+        return desk.read((table,))
+
+
 @contextmanager
 def _open_journal(settings: Settings, world: World) -> Iterator[Journal]:
     url = settings.journal.get_secret_value() if settings.journal else None
@@ -418,10 +436,10 @@ def _open_journal(settings: Settings, world: World) -> Iterator[Journal]:
         journal.close()
 
 
-def _why_unwritable(request: Request) -> WorkbookError | None:
+def _why_unwritable(request: Request, desk: Desk) -> WorkbookError | None:
     """What stands in the way of writing the workbook; raised unless the user wants to go on anyway."""
     try:
-        check_writable(request.workbook, growing=("Results",))
+        desk.check_writable(growing=("Results",))
     except WorkbookError as error:
         if not request.anyway:
             raise

@@ -35,18 +35,7 @@ ALWAYS_EXECUTE_NO_WARN = 4
 
 
 def main(workbook, macros):
-    profile = Path(tempfile.mkdtemp(prefix="libreoffice"))
-    (profile / "user").mkdir()
-    (profile / "user" / "registrymodifications.xcu").write_text(ALLOW_MACROS)
-    pipe = f"workbook{os.getpid()}"
-    options = ["--headless", "--norestore", "--nologo", "--nodefault", "--nolockcheck"]
-    office = subprocess.Popen(
-        ["soffice", *options, f"-env:UserInstallation={profile.as_uri()}", f"--accept=pipe,name={pipe};urp;"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # soffice is a wrapper: it and what it starts end together
-    )
-    try:
+    with office() as pipe:
         desktop = connect(pipe)
         hidden = PropertyValue(Name="Hidden", Value=True)
         trusted = PropertyValue(Name="MacroExecutionMode", Value=ALWAYS_EXECUTE_NO_WARN)
@@ -55,10 +44,27 @@ def main(workbook, macros):
         sys.stdout.write(json.dumps(look(document, macros)))
         document.close(True)
         desktop.terminate()
-        office.wait(30)
+
+
+@contextlib.contextmanager
+def office():
+    """A LibreOffice of our own; gives the name of the pipe on which it listens."""
+    profile = Path(tempfile.mkdtemp(prefix="libreoffice"))
+    (profile / "user").mkdir()
+    (profile / "user" / "registrymodifications.xcu").write_text(ALLOW_MACROS)
+    pipe = f"workbook{os.getpid()}"
+    options = ["--headless", "--norestore", "--nologo", "--nodefault", "--nolockcheck"]
+    process = subprocess.Popen(
+        ["soffice", *options, f"-env:UserInstallation={profile.as_uri()}", f"--accept=pipe,name={pipe};urp;"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # soffice is a wrapper: it and what it starts end together
+    )
+    try:
+        yield pipe
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(office.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
         shutil.rmtree(profile, ignore_errors=True)
 
 

@@ -135,7 +135,7 @@ def test_every_button_finds_its_macro(tmp_path, language):
     assert len(called) == 7
     assert sorted(called) == sorted(public)
     actions = re.findall(r'StartRunner "(\w+)"', SOURCE)
-    assert sorted(actions) == sorted(["check", "run", "update", "orders", "tokens", "dictionaries", "link"])
+    assert sorted(actions) == sorted(["check", "run", "prices", "orders", "tokens", "dictionaries", "link"])
 
 
 @pytest.mark.parametrize("language", ["pl", "en"])

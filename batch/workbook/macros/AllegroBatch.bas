@@ -16,7 +16,7 @@ Public Sub RunAll()
 End Sub
 
 Public Sub UpdatePrices()
-    StartRunner "update", NO_ACCOUNT
+    StartRunner "prices", NO_ACCOUNT
 End Sub
 
 Public Sub FetchOrders()

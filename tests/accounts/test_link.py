@@ -298,8 +298,17 @@ def other_environment(desk: Desk) -> None:
     desk.file.write_text(json.dumps(desk.held() | {"environment": "production"}))
 
 
-@pytest.mark.parametrize(("before", "found"), [(other_login, "e-sklep2"), (other_environment, "production")])
-@pytest.mark.parametrize(("answer", "code"), [("", 2), ("\n", 2), ("n\n", 2), ("x\n", 2), ("t\n", 0), ("Yes\n", 0)])
+@pytest.mark.parametrize(
+    ("before", "found", "answer", "code"),
+    [
+        (other_login, "e-sklep2", "", 2),
+        (other_login, "e-sklep2", "\n", 2),
+        (other_login, "e-sklep2", "n\n", 2),
+        (other_login, "e-sklep2", "t\n", 0),
+        (other_environment, "production", "", 2),
+        (other_environment, "production", "Yes\n", 0),
+    ],
+)
 def test_tokens_of_somebody_else_are_replaced_only_after_asking(
     desk: Desk, before: Callable[[Desk], None], found: str, answer: str, code: int
 ) -> None:

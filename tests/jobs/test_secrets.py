@@ -25,7 +25,7 @@ from tests.helpers.linking import free_port, settle_port, way_back
 from tests.helpers.shop import Shop
 
 TOKENS, API = "/auth/oauth/token", "/sale/.*"
-COMMANDS = [["run"], ["tokens", "--refresh"], ["schedule", "--once"], ["dictionaries"]]
+COMMANDS = [["tokens", "--refresh"], ["schedule", "--once"]]
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ Start with `pipeline`: each job is one short function there that calls the stage
     pipeline        START HERE
     account_run     one account's offers in a run: settle, look, plan, act
     undo            one account's part of an undo
+    schedule        runs again and again, tokens kept fresh in between
+    doctor          what is wrong around the tool, and what to do about it
     demo            the main job with no account, against the simulator
     setup           a new workbook and its batch.yaml
 
@@ -41,6 +43,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
     connect         account -> a session that can talk to Allegro
     journal         intents and outcomes (SQLAlchemy Core)
     seller_lock     one run at a time for a seller
+    system_scheduler  Task Scheduler, systemd, cron
     settings        batch.yaml + environment + keyring (settings_file: its YAML, settings_values: kinds of values)
     world, clock    time, ids, folders as arguments
     parallel        many items, a few threads
@@ -48,7 +51,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
 
 Imports: stages know `model`, `errors`, `messages`, the data types of `workbook`, the pure `allegro.retry`, and each
 other; a noun knows those and its own folder; only `pipeline`, `account_run`, `undo`,
-`run`, `connect`, `deliver`, `demo` and `setup` join both.
+`run`, `connect`, `deliver`, `demo`, `setup`, `schedule` and `doctor` join both.
 """
 
 __version__ = "0.1.0"

@@ -76,8 +76,9 @@ class Reporter:
 
 
 def product_cells(result: ResultRow) -> dict[str, Any]:
-    """The cells of `Products` that answer a row."""
-    cells = {"status": result["status"], "message": result["message"], "updated_at": result["time"]}
+    """The cells of `Products` that answer a row; the message on one line, so that rows keep their height."""
+    one_line = " • ".join(result["message"].splitlines())
+    cells = {"status": result["status"], "message": one_line, "updated_at": result["time"]}
     if result["code"] == "undone":
         cells["offer_id"] = None
     elif result["offer_id"]:

@@ -14,7 +14,7 @@ from batch.workbook.edit import SheetEdit, made
 from batch.workbook.formulas import Formula, formula_xml
 from batch.workbook.places import Place
 from batch.workbook.sheet import CellXml, RowXml, without
-from batch.workbook.values import CellOut
+from batch.workbook.values import CellOut, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ def set_cells(edit: SheetEdit, place: Place, rows: Mapping[int, Mapping[str, Cel
 
 def set_body(edit: SheetEdit, place: Place, rows: Sequence[BodyRow]) -> int:
     """Give a growing table a new body and return its last row; a table without rows keeps one blank row."""
-    rows = rows or [BodyRow(None)]
+    links = place.links()
+    rows = [_linked(row, links) for row in rows] or [BodyRow(None)]
     last = place.first + len(rows) - 1
     numbered = list(enumerate(rows, place.first))
     moving = {row.source for at, row in numbered if row.source is not None and row.source != at}
@@ -58,6 +59,12 @@ def set_body(edit: SheetEdit, place: Place, rows: Sequence[BodyRow]) -> int:
     if last != place.last:
         edit.grow(place, last)
     return last
+
+
+def _linked(row: BodyRow, links: Sequence[str]) -> BodyRow:
+    """A row whose addresses, in the columns `links`, can be clicked."""
+    addresses = {key: Link(row.values[key]) for key in links if row.values.get(key)}
+    return BodyRow(row.source, {**row.values, **addresses}) if addresses else row
 
 
 def _pattern(edit: SheetEdit, place: Place) -> dict[int, CellXml]:

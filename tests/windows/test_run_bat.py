@@ -123,6 +123,15 @@ def test_without_a_python_it_says_where_to_get_one(
     assert not (here / ".venv").exists()
 
 
+def test_run_bat_alone_says_that_the_program_is_missing(windows: Windows, tmp_path: Path) -> None:
+    """Somebody copied it beside a workbook, without the rest."""
+    (tmp_path / "x y").mkdir()
+    shutil.copy(ROOT / "run.bat", tmp_path / "x y")
+    done = run_bat(tmp_path / "x y")
+    assert done.returncode == 2
+    assert "Skopiuj caly jego folder" in done.stdout
+
+
 def test_py_is_enough(windows: Windows, tmp_path: Path) -> None:
     """Python installed without being put on PATH; the Store's alias is there as well."""
     here = windows.install(tmp_path / HARD_FOLDER, ready=False)

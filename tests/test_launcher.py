@@ -98,7 +98,7 @@ def test_only_workbooks_of_the_tool_are_offered(launch: Launch, tmp_path: Path) 
     """A price list that lies there too is left alone, and so is the file by which Excel marks an open workbook."""
     with xlsxwriter.Workbook(str(tmp_path / "cennik.xlsx")) as book:
         book.add_worksheet()
-    (tmp_path / "~$Oferty.xlsx").write_bytes(b"\x05owner")
+    put(tmp_path / "~$Oferty.xlsx", "a")
     put(tmp_path / "Oferty.xlsx", "a")
     assert launch() == ["run", "Oferty.xlsx"]
 

@@ -20,7 +20,7 @@ def write_rows(
 
     Raises OSError, or an XlsxWriter exception, when the file cannot be made.
     """
-    with Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False}) as workbook:
+    with Workbook(str(path)) as workbook:
         styles = Styles(workbook)
         sheet = workbook.add_worksheet(sheet_name)
         sheet.freeze_panes(1, 0)

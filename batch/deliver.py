@@ -17,6 +17,7 @@ from batch.model import Outcome
 from batch.report import Reporter, ResultRow
 from batch.validate.cells import text_of
 from batch.workbook.desk import Desk
+from batch.workbook.live import LiveWorkbook
 from batch.workbook.patch import BodyRow, CellOut, SetBody, SetCells
 from batch.workbook.read import Row, TableData, WorkbookData
 from batch.world import World
@@ -53,12 +54,12 @@ def owe(book: WorkbookData, answers: Answers, journal: Journal) -> None:
 
 
 class AnswersAsTheyCome:
-    """Progress that also fills in `Products` while the run goes on, where the user has the workbook open.
+    """Progress that also fills in `Products` while the run goes on, for a user who has the workbook open.
 
     What cannot be written now is no loss: `deliver` writes all answers at the end.
     """
 
-    def __init__(self, desk: Desk, book: WorkbookData, reporter: Reporter, world: World) -> None:
+    def __init__(self, desk: LiveWorkbook, book: WorkbookData, reporter: Reporter, world: World) -> None:
         self._desk, self._reporter, self._world = desk, reporter, world
         self._products = replace(book, tables={"Products": book.tables["Products"]})
         self._lock = threading.Lock()

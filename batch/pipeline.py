@@ -50,6 +50,7 @@ from batch.validate.options import Options, read_options
 from batch.validate.products import check_products
 from batch.workbook import schema
 from batch.workbook.desk import Desk, open_desk
+from batch.workbook.live import LiveWorkbook
 from batch.workbook.lock import hold_workbook
 from batch.workbook.patch import BodyRow, SetBody, SetCells
 from batch.workbook.read import WorkbookData
@@ -124,7 +125,7 @@ def run(request: Request, world: World) -> report.Summary:
         checked = check_products(book.tables["Products"], accounts, defaults, request.accounts)
 
         connector = Connector(request.settings, request.workbook, request.words.language, world)
-        if not request.dry_run and not unwritable:
+        if isinstance(desk, LiveWorkbook) and not request.dry_run and not unwritable:
             reporter = report.Reporter(name, request.words, book.tables["Products"], {})
             world = replace(world, progress=AnswersAsTheyCome(desk, book, reporter, world))
         this = Run(name, request, world, journal, sellers, desk, book, options, accounts, connector)
@@ -267,7 +268,7 @@ def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: Workbo
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
         if not this.request.dry_run:
             notes.append(words.say("answers_wait"))
-    elif this.desk.live:
+    elif isinstance(this.desk, LiveWorkbook):
         notes.append(words.say("answers_unsaved"))
     return notes
 

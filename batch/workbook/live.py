@@ -84,8 +84,6 @@ class LiveWorkbook:
     wrong with Excel is `excel_failed`.
     """
 
-    live = True
-
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
         self._clock = clock
@@ -99,7 +97,8 @@ class LiveWorkbook:
     def attach(self) -> bool:
         """Find the workbook in a running Excel; False when it is not open there, or Excel stays busy."""
         try:
-            self._book = self._call(lambda: find_open(self.path))
+            with excel_errors(self.path):
+                self._book = self._call(lambda: find_open(self.path))
         except WorkbookError as error:
             log.info("not reachable: %s", error)
         return self._book is not None
@@ -133,7 +132,10 @@ class LiveWorkbook:
         self._call(check)
 
     def update(self, book: WorkbookData, changes: _Changes, *, wait: bool = True) -> None:
-        """Write what `changes` says of the tables of `book` as they are at this moment."""
+        """Write what `changes` says of the tables of `book` as they are at this moment.
+
+        Without `wait`, an Excel that is busy is given up at once.
+        """
 
         def write() -> None:
             now = self._read(book.tables)
@@ -142,7 +144,10 @@ class LiveWorkbook:
         self._call(write, wait=wait)
 
     def soon(self, job: Callable[[], str]) -> None:
-        """Do a job that may also be left out, when Excel has had a pause; the status bar shows what it returns."""
+        """Do a job in Excel's thread when Excel has had a pause, or not at all if somebody waits for a verb by then.
+
+        The status bar shows the text that it returns.
+        """
         if self._room.acquire(blocking=False):
             self._thread.submit(self._in_a_while, job)
 

@@ -18,7 +18,7 @@ from batch.workbook.desk import ClosedWorkbook, Desk, open_desk
 from batch.workbook.live import LiveWorkbook
 from batch.workbook.patch import SetBody, SetCells
 from batch.workbook.read import WorkbookData
-from tests.helpers.books import make_book
+from tests.helpers.books import FEW, make_book
 from tests.helpers.excel_on_libreoffice import CALL_REJECTED, IGNORED, ComError, Excel
 from tests.workbook.test_patch import results
 
@@ -47,8 +47,8 @@ class Hours:
 @pytest.fixture
 def path(tmp_path: Path, excel: Excel) -> Path:
     """A workbook that is open in Excel."""
-    book = make_book(tmp_path / "b.xlsx", {"Products": PRODUCTS, "Results": [{"run": "a"}]})
-    return excel.open(book)
+    rows = {"Products": PRODUCTS, "Results": [{"run": "a"}]}
+    return excel.open(make_book(tmp_path / "b.xlsx", rows, tables=FEW))
 
 
 def write(desk: Desk, changes: list[Any]) -> None:
@@ -118,12 +118,34 @@ def test_an_excel_that_fails_hides_nothing(path: Path, excel: Excel) -> None:
         assert len(desk.read(["Products"]).tables["Products"].rows) == 5
 
 
+def test_an_xlwings_that_does_not_load_hides_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pywin32 missing or broken: the same."""
+    monkeypatch.setattr(manners.platform, "system", lambda: "Windows")
+    monkeypatch.setitem(sys.modules, "xlwings", None)
+    with open_desk(path, Hours()) as desk:
+        assert isinstance(desk, ClosedWorkbook)
+
+
 def test_a_busy_excel_with_other_workbooks_is_not_waited_for(tmp_path: Path, excel: Excel) -> None:
     closed = make_book(tmp_path / "closed.xlsx")
     clock = Hours()
     with excel.busy(), open_desk(closed, clock) as desk:
         assert isinstance(desk, ClosedWorkbook)
     assert clock.time == 0
+
+
+def test_a_workbook_in_an_excel_that_stays_busy_is_open_elsewhere(path: Path, excel: Excel) -> None:
+    """After a minute it is a file that cannot be written now; with --anyway it is read as it was saved."""
+    clock = Hours()
+    excel.type(path, "Produkty", "C3", 7.25)
+    with excel.busy(on="books"), open_desk(path, clock) as desk:
+        assert isinstance(desk, ClosedWorkbook)
+        with pytest.raises(WorkbookError) as refused:
+            desk.check_writable(("Results",))
+        table = desk.read(["Products"]).tables["Products"]
+    assert refused.value.code == "workbook_open"
+    assert table.value(table.rows[1], "price") == 5
+    assert manners.PATIENCE <= clock.time <= manners.PATIENCE + manners.PAUSE
 
 
 @pytest.mark.parametrize("command", ["--help", "run"])
@@ -195,8 +217,9 @@ def test_excel_is_put_back_after_an_error(path: Path, excel: Excel, at: str) -> 
     assert excel.engine.flags == AS_IT_WAS
 
 
-@pytest.mark.parametrize("code", [CALL_REJECTED, IGNORED])
-@pytest.mark.parametrize("on", ["", "put", "tables", "calculation"])
+@pytest.mark.parametrize(
+    ("on", "code"), [("", CALL_REJECTED), ("put", IGNORED), ("tables", CALL_REJECTED), ("calculation", IGNORED)]
+)
 def test_a_user_who_edits_a_cell_is_waited_for(path: Path, excel: Excel, on: str, code: int) -> None:
     """The refusals of a busy Excel, at any call; the work begins anew and is done once."""
     with open_desk(path, Hours()) as desk, excel.busy(on=on, times=5, code=code):
@@ -209,6 +232,7 @@ def test_waiting_ends(path: Path, excel: Excel) -> None:
     """A user at lunch with a cell half typed: an error after a minute, and no wait where none is wanted."""
     clock = Hours()
     with open_desk(path, clock) as desk:
+        assert isinstance(desk, LiveWorkbook)
         book = desk.read(["Products"])
         with excel.busy(on="sheets"):
             for wait, seconds in ((True, manners.PATIENCE), (False, 0.0)):
@@ -290,6 +314,7 @@ def test_the_status_bar_is_given_back(path: Path, excel: Excel) -> None:
 
     def job() -> None:
         with open_desk(path, Hours()) as desk:
+            assert isinstance(desk, LiveWorkbook)
             desk.soon(lambda: done.set() or "3 of 7")
             assert done.wait(30)
             desk.read(["Products"])  # so that the job is over

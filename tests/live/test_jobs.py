@@ -25,6 +25,7 @@ from batch.settings import load_settings
 from batch.simulator import Simulator, catalogue
 from batch.validate.cells import text_of
 from batch.workbook.desk import open_desk
+from batch.workbook.live import LiveWorkbook
 from batch.world import NoProgress, World, short_id
 from tests.helpers.books import make_book
 from tests.helpers.excel_on_libreoffice import Excel
@@ -99,6 +100,7 @@ def test_two_thousand_answers_while_the_user_works(tmp_path: Path, excel: Excel)
         Outcome(row, "k", "draft_created", offer_id=f"7{row}", external_id=f"{row:013}") for row in range(2, ROWS + 2)
     ]
     with open_desk(path, SystemClock()) as desk, user_at_work(excel, path) as typed:
+        assert isinstance(desk, LiveWorkbook)
         book = desk.read(TABLES)
         reporter = report.Reporter("run", WORDS, book.tables["Products"], {})
         progress = AnswersAsTheyCome(desk, book, reporter, world(tmp_path))

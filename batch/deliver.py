@@ -130,8 +130,10 @@ def account_cells(book: WorkbookData, cells: Mapping[str, Mapping[str, CellOut]]
 
 
 def _results_body(book: WorkbookData, listed: Sequence[ResultRow], keep_runs: int, *, drop_plans: bool) -> SetBody:
-    new_runs = len({result["run"] for result in listed})
-    kept = report.kept_result_rows(book.tables["Results"], keep=max(keep_runs - new_runs, 0), drop_plans=drop_plans)
+    new = {result["run"] for result in listed}  # what stands of them already, broken off half written, goes
+    kept = report.kept_result_rows(
+        book.tables["Results"], keep=max(keep_runs - len(new), 0), without=new, drop_plans=drop_plans
+    )
     return SetBody(
         "Results", [*(BodyRow(number, {}) for number in kept), *(BodyRow(None, result) for result in listed)]
     )

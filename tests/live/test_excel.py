@@ -16,7 +16,7 @@ from batch.errors import WorkbookError
 from batch.workbook import excel as manners
 from batch.workbook.desk import ClosedWorkbook, Desk, open_desk
 from batch.workbook.live import LiveWorkbook
-from batch.workbook.patch import SetBody, SetCells
+from batch.workbook.patch import BodyRow, SetBody, SetCells
 from batch.workbook.read import WorkbookData
 from tests.helpers.books import FEW, make_book
 from tests.helpers.excel_on_libreoffice import CALL_REJECTED, IGNORED, ComError, Excel
@@ -262,6 +262,40 @@ def test_a_user_who_sorts_while_we_wait_gets_the_answers_in_their_rows(path: Pat
     assert [table.value(row, "status") for row in table.rows] == ["for 5", "for 4", "for 3", "for 2", "for 1"]
 
 
+@pytest.mark.parametrize("on", ["put", "get", "put_formulas", "resize", "number_format", "set_number_format"])
+def test_a_body_once_begun_is_finished(tmp_path: Path, excel: Excel, on: str) -> None:
+    """A user who begins to edit while rows are moving: begun anew it would be made of rows half moved already."""
+    rows = [{"run": run, "row": at, "Nota": f"note {run}", "F": f"=F{at}*2"} for at, run in enumerate("abcd", 2)]
+    path = excel.open(make_book(tmp_path / "b.xlsx", {"Results": rows}, own={"Results": ["Nota", "F"]}, tables=FEW))
+    asked = 0
+
+    def oldest_goes(now: WorkbookData) -> list[SetBody]:
+        nonlocal asked
+        asked += 1
+        new = [BodyRow(None, {"run": run, "row": 0}) for run in ("e", "f", "g")]
+        return [SetBody("Results", [BodyRow(at) for at, _ in now.tables["Results"].rows[1:]] + new)]
+
+    with open_desk(path, Hours()) as desk:
+        book = desk.read(["Results"])
+
+        def edit(do: str, _arguments: Any) -> None:
+            nonlocal begun
+            begun = begun or do == "screen_updating"
+            if begun and do == on and refusals:
+                refusals.pop()
+                raise ComError(CALL_REJECTED)
+
+        begun, refusals = False, [*range(7)]
+        excel.engine.before_call = edit
+        desk.update(book, oldest_goes)
+        found = desk.read(["Results"]).tables["Results"]
+    assert (asked, refusals) == (1, [])
+    assert [found.value(row, "run") for row in found.rows] == [*"bcdefg"]
+    grid = excel.grid(path, "Wyniki")
+    assert [grid.get(f"D{at}") for at in range(2, 8)] == ["note b", "note c", "note d", None, None, None]
+    assert [grid.get(f"E{at}") for at in range(2, 9)] == [*(f"=F{at}*2" for at in range(2, 8)), None]
+
+
 def test_no_text_is_ever_tried_as_a_formula(path: Path, excel: Excel) -> None:
     """Not even for a moment, for some formulas act when they are calculated: it is right at the first try."""
     excel.ask(path, "set_number_format", sheet="Produkty", area=[3, 10, 3, 10], code="General")
@@ -283,6 +317,8 @@ def test_cells_that_do_not_take_their_value_in_a_block_take_it_alone(path: Path,
         write(desk, [SetCells("Products", {2: {"status": "=1"}, 3: {"status": "b", "updated_at": Hours().now()}}),
                      SetBody("Results", results("x", "+y"))])  # fmt: skip
         found = desk.read(["Results", "Products"])
+    formatted = [arguments["sheet"] for do, arguments in excel.engine.calls if do == "set_number_format"]
+    assert "Produkty" not in formatted
     assert [row[1][0] for row in found.tables["Results"].rows] == ["x", "+y"]
     assert [found.tables["Products"].value(row, "status") for row in found.tables["Products"].rows][:2] == ["=1", "b"]
 

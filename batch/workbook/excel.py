@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
-import platform
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,8 +42,8 @@ def find_open(path: Path) -> xlwings.Book | None:
 
     Raises WorkbookError `excel_busy` when it is open and an Excel could not be asked, its user being busy.
     """
-    if platform.system() not in ("Windows", "Darwin") and "xlwings" not in sys.modules:
-        return None  # there is no Excel here; loading xlwings takes a sixth of a second
+    if os.name != "nt" and "xlwings" not in sys.modules:
+        return None  # there is no COM here; loading xlwings takes a sixth of a second
     import xlwings  # noqa: PLC0415  (as above)
 
     _tame()
@@ -99,7 +99,7 @@ def excel_errors(path: Path) -> Iterator[None]:
         yield
     except BatchError:
         raise
-    except Exception as error:  # (pywin32, appscript and xlwings each have their own)
+    except Exception as error:  # (pywin32 and xlwings each have their own)
         code = "excel_busy" if is_busy(error) else "excel_failed"
         raise WorkbookError(code, path=str(path), reason=str(error) or repr(error)) from error
 

@@ -204,7 +204,7 @@ class LiveWorkbook:
         self._told = True
         try:
             self._book.app.status_bar = text
-        except Exception as error:  # noqa: BLE001  (pywin32, appscript and xlwings each have their own)
+        except Exception as error:  # noqa: BLE001  (pywin32 and xlwings each have their own)
             log.info("Excel's status bar: %s", error)
 
     def _call(self, job: Callable[[], _T], *, wait: bool = True) -> _T:

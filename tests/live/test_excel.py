@@ -120,7 +120,6 @@ def test_an_excel_that_fails_hides_nothing(path: Path, excel: Excel) -> None:
 
 def test_an_xlwings_that_does_not_load_hides_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """pywin32 missing or broken: the same."""
-    monkeypatch.setattr(manners.platform, "system", lambda: "Windows")
     monkeypatch.setitem(sys.modules, "xlwings", None)
     with open_desk(path, Hours()) as desk:
         assert isinstance(desk, ClosedWorkbook)
@@ -215,6 +214,30 @@ def test_excel_is_put_back_after_an_error(path: Path, excel: Excel, at: str) -> 
         excel.engine.before_call = lambda do, arguments: None
     assert failed.value.code == "excel_failed"
     assert excel.engine.flags == AS_IT_WAS
+
+
+class ExcelBusyError(Exception):
+    """Of this name in xlwings, where it cannot be imported without Windows."""
+
+
+REFUSALS = [
+    (ComError(CALL_REJECTED), True),
+    (ComError(0x8001010A - 2**32), True),
+    (ComError(-2147352567, IGNORED), True),
+    (ExcelBusyError(), True),
+    (AttributeError("Property 'Excel.Application.ScreenUpdating' can not be set."), True),
+    (AttributeError("'NoneType' object has no attribute 'row'"), False),
+    (ComError(0x800A03EC - 2**32), False),
+    (ComError(0x800706BA - 2**32), False),
+    (WorkbookError("workbook_open"), False),
+    (KeyError("x"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "busy"), REFUSALS, ids=[str(error)[:50] for error, _ in REFUSALS])
+def test_which_errors_say_that_excel_is_busy(error: Exception, *, busy: bool) -> None:
+    """Only those are waited for."""
+    assert manners.is_busy(error) is busy
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,21 @@ import batch
 PACKAGE = Path(batch.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
-STAGES = ("validate", "resolve", "plan", "execute", "report")
-SHARED = {"model", "errors", "messages", "clock", "parallel"}
-WORKBOOK_TYPES = {"workbook.schema", "workbook.read"}  # tables and cells as data
+STAGES = (
+    "validate",
+    "resolve",
+    "plan",
+    "plan_changes",
+    "plan_undo",
+    "execute",
+    "execute_changes",
+    "export",
+    "sum_orders",
+    "report",
+    "run_report",
+)
+SHARED = {"model", "order", "errors", "messages", "clock", "parallel"}
+WORKBOOK_TYPES = {"workbook.schema", "workbook.read", "workbook.values"}  # tables and cells as data
 NOUNS = {
     "workbook": SHARED | {"workbook"},
     "allegro": SHARED | {"allegro"},
@@ -28,6 +40,7 @@ NOUNS = {
     "messages": set(),
     "errors": set(),
     "model": set(),
+    "order": {"model"},
     "clock": set(),
     "parallel": set(),
     "log": set(),

@@ -14,7 +14,7 @@ from typing import Protocol
 from batch.clock import Clock
 from batch.errors import WorkbookError
 from batch.workbook.live import LiveWorkbook
-from batch.workbook.patch import SetBody, SetCells, check_writable, write_workbook
+from batch.workbook.patch import TableChange, check_writable, write_workbook
 from batch.workbook.read import WorkbookData, read_workbook
 
 READINGS = 5  # of a file that changes under our hands
@@ -36,7 +36,7 @@ class Desk(Protocol):
         """Raise for everything that would make writing fail, as `patch.check_writable`."""
         ...
 
-    def update(self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[SetCells | SetBody]]) -> None:
+    def update(self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[TableChange]]) -> None:
         """Write what `changes` says of the tables of `book` as they are by now; it may be asked several times."""
         ...
 
@@ -55,7 +55,7 @@ class ClosedWorkbook:
         """As `patch.check_writable`."""
         check_writable(self.path, growing=growing)
 
-    def update(self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[SetCells | SetBody]]) -> None:
+    def update(self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[TableChange]]) -> None:
         """Write in one replacement of the file; one that somebody saved meanwhile is read again."""
         for attempt in range(READINGS):
             try:

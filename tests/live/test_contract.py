@@ -16,9 +16,9 @@ from batch.clock import SystemClock
 from batch.errors import WorkbookError
 from batch.workbook.desk import ClosedWorkbook, Desk, open_desk
 from batch.workbook.live import LiveWorkbook
-from batch.workbook.patch import BodyRow, SetBody, SetCells
+from batch.workbook.patch import BodyRow, CellOut, SetBody, SetCells, TableChange, UpdateBody
 from tests.helpers.books import FEW, grid, make_book, rebuild, replacing, sheet_part, table_part
-from tests.workbook.test_patch import TYPES, results
+from tests.workbook.test_patch import MOMENT, TYPES, results
 
 Reach = Callable[[Path], Desk]
 
@@ -48,7 +48,7 @@ def cells(request: pytest.FixtureRequest, reach: Reach) -> Callable[[Path, str],
     return found
 
 
-def write(desk: Desk, *changes: SetCells | SetBody) -> None:
+def write(desk: Desk, *changes: TableChange) -> None:
     desk.update(desk.read([change.table for change in changes]), lambda now: changes)
 
 
@@ -204,6 +204,21 @@ def test_cells_beside_the_table_stay_where_they_are(tmp_path: Path, reach: Reach
         found = cells(path, "Wyniki")
         assert [found[f"A{n}"] for n in range(1, 13)] == [f"left{n}" for n in range(12)]
         assert [found[f"AE{n}"] for n in range(1, 13)] == [f"right{n}" for n in range(12)]
+
+
+def test_changed_rows_stay_where_the_user_put_them(tmp_path: Path, reach: Reach, cells: Any) -> None:
+    """New rows come below; a row in which nothing changes keeps its stamp; the user's notes stay with their rows."""
+    rows = [{"run": run, "code": "c", "time": datetime(2026, 1, 5), "Nota": f"n {run}"} for run in "ba"]  # noqa: DTZ001
+    path = make_book(tmp_path / "b.xlsx", {"Results": rows}, own={"Results": ["Nota"]}, tables=FEW)
+    desk = reach(path)
+    stamp: dict[str, CellOut] = {"time": MOMENT}
+    for _ in range(2):
+        write(desk, UpdateBody("Results", {2: {"code": "c"}, 3: {"code": "new"}}, stamp=stamp))
+    write(desk, UpdateBody("Results", {}, [{"run": "=c", "code": "d"}], stamp))
+    assert column(desk, "Results", "run") == ["b", "a", "=c"]
+    assert column(desk, "Results", "code") == ["c", "new", "d"]
+    assert [str(time) for time in column(desk, "Results", "time")] == ["2026-01-05", *["2026-07-06 12:30:00"] * 2]
+    assert [cells(path, "Wyniki").get(f"D{row}") for row in (2, 3, 4)] == ["n b", "n a", None]
 
 
 # --- refusing

@@ -112,9 +112,10 @@ def test_two_thousand_answers_while_the_user_works(tmp_path: Path, excel: Excel)
                 before = len(excel.engine.status)
                 list(threads.map(progress.advance, outcomes[first : first + 1000]))
                 Shop.wait_for(lambda before=before: len(excel.engine.status) > before)
-        results = reporter.results(outcomes, datetime(2026, 1, 5, tzinfo=UTC))
+        now = datetime(2026, 1, 5, tzinfo=UTC)
+        answers = Answers("run", reporter.results(outcomes, now), {}, 20, orders=[], time=now, words=WORDS)
         journal = Journal.in_folder(tmp_path, SystemClock().now)
-        deliver(desk, book, Answers("run", results, {}, 20), journal)
+        deliver(desk, book, answers, journal)
         journal.close()
     assert len(excel.engine.blocks()) <= 40
     assert column(path, "Products", "offer_id") == [outcome.offer_id for outcome in outcomes]
@@ -163,7 +164,7 @@ def test_a_run_reads_and_answers_what_the_user_sees(shop: Shop, excel: Excel) ->
     assert excel.ask(shop.workbook, "book")["modified"]
     assert WORDS.say("answers_unsaved") in summary.notes
     again = pipeline.run(request(shop), world(shop.folder))
-    assert again.counts == {"skipped": 3}
+    assert again.counts == {"offer_unchanged": 3}
 
 
 def test_a_dry_run_touches_results_only(shop: Shop, excel: Excel) -> None:

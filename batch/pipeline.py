@@ -33,6 +33,7 @@ from batch.sum_orders import OrderFigures, sentences, sum_orders
 from batch.undo import rows_of, undo_account
 from batch.validate.defaults import read_defaults
 from batch.validate.products import check_products
+from batch.workbook.live import LiveWorkbook
 from batch.world import World
 
 __all__ = [
@@ -254,7 +255,7 @@ def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: Workbo
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
         if not this.request.dry_run:
             notes.append(words.say("answers_wait"))
-    elif this.desk.live:
+    elif isinstance(this.desk, LiveWorkbook):
         notes.append(words.say("answers_unsaved"))
     return notes
 

@@ -2,12 +2,15 @@
 
 Start with `pipeline`: each job is one short function there that calls the stages in order.
 
+    launcher        from a double click on run.bat to a command (environment: the Python it works in)
     cli             words in, words out: arguments, errors -> advice, exit codes
     progress        bars on the console
     log             the log file
     pipeline        START HERE
     account_run     one account's offers in a run: settle, look, plan, act
     undo            one account's part of an undo
+    schedule        runs again and again, tokens kept fresh in between
+    doctor          what is wrong around the tool, and what to do about it
     demo            the main job with no account, against the simulator
     setup           a new workbook and its batch.yaml
 
@@ -21,7 +24,9 @@ Start with `pipeline`: each job is one short function there that calls the stage
     execute         drafts -> outcomes: submit pass, then settle pass
     execute_changes changes -> outcomes: sent in calls, watched until applied
     report          outcomes -> cells, rows of Results, summary
+    run_report      summary -> the run as a page, and as rows to paste back
     deliver         answers into the workbook, or into the journal until it can be written
+    keep_report     a folder a run: the page, the failed rows as a workbook
 
   What travels between them
 
@@ -38,6 +43,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
     connect         account -> a session that can talk to Allegro
     journal         intents and outcomes (SQLAlchemy Core)
     seller_lock     one run at a time for a seller
+    system_scheduler  Task Scheduler, systemd, cron
     settings        batch.yaml + environment + keyring (settings_file: its YAML, settings_values: kinds of values)
     world, clock    time, ids, folders as arguments
     parallel        many items, a few threads
@@ -45,7 +51,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
 
 Imports: stages know `model`, `errors`, `messages`, the data types of `workbook`, the pure `allegro.retry`, and each
 other; a noun knows those and its own folder; only `pipeline`, `account_run`, `undo`,
-`run`, `connect`, `deliver`, `demo` and `setup` join both.
+`run`, `connect`, `deliver`, `demo`, `setup`, `schedule` and `doctor` join both.
 """
 
 __version__ = "0.1.0"

@@ -74,6 +74,7 @@ class Account:
     active: bool
     row: int
     login: str | None = None  # the login it was linked to, as an earlier run wrote it
+    token_file_of: str | None = None  # another account that names the same token file, which is not known to be ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
     undo                the same, planned from what the journal says of an earlier run
     fetch_dictionaries  read -> ask every account for its price lists and policies -> write
     show_tokens         read -> how every account's tokens stand -> write
+    link_account        log in at Allegro -> whose login is it -> token file -> write
 
 Decisions are data until `execute`, so a dry run stops one step earlier and that is all the difference.
 One account's trouble stays with that account.
@@ -11,38 +12,48 @@ One account's trouble stays with that account.
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from batch import report
 from batch.account_run import Looked, act, look
-from batch.accounts.tokens import TokenState
+from batch.accounts.endpoint import TokenEndpoint
+from batch.accounts.link import Login, check_place
+from batch.accounts.renewal import write_new
+from batch.accounts.tokens import TokenState, TokenStore
 from batch.allegro.dictionaries import SOURCES, read_dictionary
+from batch.allegro.profile import read_profile
 from batch.connect import Connector
-from batch.deliver import TABLES, Answers, deliver, deliver_plan, owe, place_of
-from batch.errors import AccountError, ApiError, BatchError, SettingsError, UsageError, WorkbookError
+from batch.deliver import TABLES, Answers, AnswersAsTheyCome, account_cells, deliver, deliver_plan, owe, place_of
+from batch.errors import AccountError, ApiError, BatchError, LoginNeeded, SettingsError, UsageError, WorkbookError
 from batch.execute import cause
 from batch.journal import Journal
+from batch.keep_report import keep_report
 from batch.messages import Catalogue
 from batch.model import Account, DictionaryEntry, Job, Outcome, ProductRow
 from batch.parallel import each
 from batch.plan_changes import may_end, refuse_ends
 from batch.run import AccountResult, Request, Run
 from batch.seller_lock import SellerLocks
-from batch.settings import Settings
+from batch.settings import Environment, Settings
 from batch.undo import rows_of, undo_account
 from batch.validate.accounts import read_accounts
 from batch.validate.defaults import read_defaults
 from batch.validate.options import read_options
 from batch.validate.products import check_products
+from batch.workbook.desk import Desk, open_desk
 from batch.workbook.lock import hold_workbook
-from batch.workbook.patch import BodyRow, SetBody, SetCells, check_writable, write_workbook
-from batch.workbook.read import WorkbookData, read_workbook
+from batch.workbook.patch import BodyRow, SetBody, SetCells
+from batch.workbook.read import WorkbookData
 from batch.world import World
 
-__all__ = ["Request", "fetch_dictionaries", "run", "show_tokens", "undo"]
+__all__ = ["Request", "fetch_dictionaries", "link_account", "run", "show_tokens", "token_stores", "undo"]
 
 log = logging.getLogger(__name__)
 
@@ -91,14 +102,18 @@ def _begin(request: Request, world: World, undoes: str | None = None) -> Iterato
     started = world.clock.now()
     with (
         hold_workbook(request.workbook, needed=not request.anyway),
+        open_desk(request.workbook, world.clock) as desk,
         _open_journal(request.settings, world) as journal,
         SellerLocks(journal.file) as sellers,
     ):
-        unwritable = _why_unwritable(request)
-        book = read_workbook(request.workbook, tables=TABLES)
+        unwritable = _why_unwritable(request, desk)
+        book = desk.read(TABLES)
         place = place_of(book)
         taken_back = _run_to_undo(journal, undoes, place) if undoes else None
         name = report.run_name(started, world.new_id(), dry_run=request.dry_run, undo=undoes is not None)
+        if desk.live and not request.dry_run and not unwritable:
+            reporter = report.Reporter(name, request.words, book.tables["Products"], {})
+            world = replace(world, progress=AnswersAsTheyCome(desk, book, reporter, world))
         this = Run(
             name=name,
             started=started,
@@ -106,6 +121,7 @@ def _begin(request: Request, world: World, undoes: str | None = None) -> Iterato
             world=world,
             journal=journal,
             sellers=sellers,
+            desk=desk,
             book=book,
             options=read_options(book.tables["Settings"]),
             accounts=_read_accounts(request, book),
@@ -165,7 +181,7 @@ def _finish(this: Run, by_account: Mapping[str, AccountResult], others: Sequence
     answers = _answers(this, by_account, outcomes)
     failure = _deliver(this, answers, outcomes)
     unwritten = this.unwritable or failure
-    return report.Summary(
+    summary = report.Summary(
         run=this.name,
         started=this.started,
         finished=this.world.clock.now(),
@@ -177,6 +193,7 @@ def _finish(this: Run, by_account: Mapping[str, AccountResult], others: Sequence
         failed_late=failure is not None,
         delivered=not unwritten,
     )
+    return keep_report(summary, this.book.tables["Products"], this.request.words, this.world.data_folder / "runs")
 
 
 # --- what a run leaves behind
@@ -200,9 +217,9 @@ def _deliver(this: Run, answers: Answers, outcomes: Sequence[Outcome]) -> Workbo
     if this.unwritable is None:
         try:
             if this.request.dry_run:
-                deliver_plan(this.book, answers)
+                deliver_plan(this.desk, this.book, answers)
             else:
-                deliver(this.book, answers, this.journal)
+                deliver(this.desk, this.book, answers, this.journal)
         except WorkbookError as error:
             failure = error
     if this.request.dry_run:
@@ -230,6 +247,8 @@ def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: Workbo
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
         if not this.request.dry_run:
             notes.append(words.say("answers_wait"))
+    elif this.desk.live:
+        notes.append(words.say("answers_unsaved"))
     return notes
 
 
@@ -246,9 +265,9 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
     Gives the number of entries by account, or what stopped it (its earlier entries stay). Raises WorkbookError,
     SettingsError or UsageError.
     """
-    with hold_workbook(request.workbook):
-        check_writable(request.workbook, growing=("Dictionaries",))
-        book = read_workbook(request.workbook, tables=("Accounts", "Dictionaries"))
+    with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+        desk.check_writable(growing=("Dictionaries",))
+        book = desk.read(("Accounts", "Dictionaries"))
         accounts = _read_accounts(request, book)
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         entries: dict[str, list[DictionaryEntry]] = {}
@@ -260,9 +279,12 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
                 results[account.name] = len(entries[account.name])
             except (AccountError, ApiError) as error:
                 results[account.name] = error
-        body = report.dictionary_rows(book.tables["Dictionaries"], list(accounts), entries, request.words)
-        rows = [BodyRow(source, values) for source, values in body]
-        write_workbook(book.path, [SetBody("Dictionaries", rows)], expect=book.stamp)
+
+        def changes(now: WorkbookData) -> list[SetCells | SetBody]:
+            body = report.dictionary_rows(now.tables["Dictionaries"], list(accounts), entries, request.words)
+            return [SetBody("Dictionaries", [BodyRow(source, values) for source, values in body])]
+
+        desk.update(book, changes)
         return results
 
 
@@ -271,8 +293,8 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
 
     Raises WorkbookError, SettingsError or UsageError.
     """
-    with hold_workbook(request.workbook):
-        book = read_workbook(request.workbook, tables=("Accounts",))
+    with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+        book = desk.read(("Accounts",))
         accounts = _read_accounts(request, book)
         connector = Connector(request.settings, request.workbook, request.words.language, world)
         states: dict[str, TokenState | BatchError] = {}
@@ -284,15 +306,124 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
                 states[account.name] = connector.token_state(account)
             except (AccountError, ApiError) as error:
                 states[account.name] = error
-            cells[account.row] = token_cells(states[account.name], request.words)
+            cells[account.name] = token_cells(states[account.name], request.words)
         try:
-            write_workbook(book.path, [SetCells("Accounts", cells)], expect=book.stamp)
+            desk.update(book, lambda now: [SetCells("Accounts", account_cells(now, cells))])
         except WorkbookError as error:  # what the console says is the answer; the sheet has it after the next run
             log.info("the states of the tokens are not in the workbook: %s", error)
         return states
 
 
+def token_stores(request: Request, world: World) -> dict[str, TokenStore]:
+    """The tokens of every active account that this station keeps fresh; nothing is asked or changed yet.
+
+    Raises WorkbookError, SettingsError or UsageError.
+    """
+    accounts = _read_accounts(request, _read_table(request, world, "Accounts"))
+    connector = Connector(request.settings, request.workbook, request.words.language, world)
+    renews = request.settings.station.refresh_tokens
+    return {account.name: connector.tokens(account) for account in _active(accounts, request) if renews}
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """An account that was linked, and what is to be said about it.
+
+    `before` is the login that the workbook named, if it was another one. `unwritten` is why the workbook does not
+    have the account's columns, `unrenewable` why the tokens cannot be renewed later.
+    """
+
+    login: str
+    path: Path
+    valid_until: datetime
+    before: str | None = None
+    unwritten: BatchError | None = None
+    unrenewable: SettingsError | None = None
+
+
+def link_account(
+    request: Request,
+    world: World,
+    account_name: str,
+    log_in: Callable[[TokenEndpoint, Environment], AbstractContextManager[Login]],
+    may_replace: Callable[[LoginNeeded, str], bool],
+) -> Linked:
+    """Log in as `account_name`, and keep the tokens in its token file.
+
+    `log_in` is the way to do so; `may_replace` is asked, with what is wrong and the new login, before the tokens of
+    another login or environment are replaced. Raises UsageError, SettingsError, WorkbookError, AccountError or
+    ApiError, and the token file is then as it was.
+    """
+    book = _read_table(request, world, "Accounts")
+    account = _read_accounts(replace(request, accounts=frozenset({account_name})), book)[account_name]
+    connector = Connector(request.settings, request.workbook, request.words.language, world)
+    environment = request.settings.environment(account.environment)
+    if not request.settings.station.refresh_tokens:
+        raise SettingsError("link_switched_off")
+    connector.tokens(account)  # whether the settings can work at all
+    path = connector.token_path(account)
+    check_place(path)
+    with log_in(connector.endpoint(account), environment) as login:
+        profile = read_profile(connector.session_with(account, login.grant.access_token))
+        keep = functools.partial(
+            write_new,
+            path,
+            login.grant,
+            environment=account.environment,
+            login=profile.login,
+            user_id=profile.user_id,
+            spool=connector.spool,
+            publish_to=request.settings.account(account.name).publish,
+        )
+        try:
+            token = keep()
+        except LoginNeeded as foreign:
+            login.show("link_page_console")
+            if not may_replace(foreign, profile.login):
+                raise UsageError("link_not_replaced", login=profile.login, **foreign.facts) from None
+            token = keep(replace_foreign=True)
+        until = f"{token.expires_at.astimezone():%Y-%m-%d %H:%M}"
+        facts = {"account": account.name, "login": profile.login, "environment": account.environment, "until": until}
+        login.show("link_page_done", **facts)
+    state = TokenState("tokens_ok", token.login, token.expires_at)
+    other = account.login is not None and account.login.casefold() != profile.login.casefold()
+    return Linked(
+        login=profile.login,
+        path=path,
+        valid_until=token.expires_at,
+        before=account.login if other else None,
+        unwritten=_write_account(request, world, account.name, token_cells(state, request.words)),
+        unrenewable=_secret_trouble(environment),
+    )
+
+
+def _write_account(request: Request, world: World, account: str, cells: dict[str, Any]) -> BatchError | None:
+    """Fill an account's output columns; what is in the way, if anything."""
+    try:
+        with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+            book = desk.read(("Accounts",))
+            desk.update(book, lambda now: [SetCells("Accounts", account_cells(now, {account: cells}))])
+    except BatchError as error:
+        log.info("the account's columns are not in the workbook: %s", error)
+        return error
+    return None
+
+
+def _secret_trouble(environment: Environment) -> SettingsError | None:
+    try:
+        environment.read_secret()
+    except SettingsError as error:
+        return error
+    return None
+
+
 # --- shared
+
+
+def _read_table(request: Request, world: World, table: str) -> WorkbookData:
+    """One table of the workbook, which is not held for longer."""
+    with open_desk(request.workbook, world.clock) as desk:
+        return desk.read((table,))
 
 
 @contextmanager
@@ -305,10 +436,10 @@ def _open_journal(settings: Settings, world: World) -> Iterator[Journal]:
         journal.close()
 
 
-def _why_unwritable(request: Request) -> WorkbookError | None:
+def _why_unwritable(request: Request, desk: Desk) -> WorkbookError | None:
     """What stands in the way of writing the workbook; raised unless the user wants to go on anyway."""
     try:
-        check_writable(request.workbook, growing=("Results",))
+        desk.check_writable(growing=("Results",))
     except WorkbookError as error:
         if not request.anyway:
             raise

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from batch.messages import Catalogue, entries
-from batch.model import Action, CellRef, DictionaryEntry, Outcome
+from batch.model import Action, CellRef, DictionaryEntry, Outcome, Problem
 from batch.validate.cells import CellError, parse_gtin, text_of
 from batch.workbook import schema
 from batch.workbook.read import Row, TableData
@@ -99,20 +99,13 @@ def status_cell(code: str, words: Catalogue) -> str:
 
 def message(outcome: Outcome, words: Catalogue) -> str:
     """What happened, where, what to do, and Allegro's own words."""
-    base = {
-        "account": outcome.account,
-        "value": outcome.value,
-        "offer_id": outcome.offer_id,
-        "external_id": outcome.external_id,
-    }
     if outcome.problems:
         lines = [
-            _place(problem.cell, problem.value)
-            + str(words.explain(problem.code, **{**base, "value": problem.value, **problem.facts}))
+            _place(problem.cell, problem.value) + str(words.explain(problem.code, **_facts(outcome, problem)))
             for problem in outcome.problems
         ]
     else:
-        text = str(words.explain(outcome.code, **{**base, **outcome.facts}))
+        text = str(words.explain(outcome.code, **_facts(outcome)))
         is_trouble = status_of(outcome.code) in {"failed", "doubt"}
         lines = [(_place(outcome.cell, outcome.value) if is_trouble else "") + text]
     for text, code in outcome.errors[:ERRORS_SHOWN]:
@@ -120,6 +113,19 @@ def message(outcome: Outcome, words: Catalogue) -> str:
     if outcome.trace_id and (outcome.errors or status_of(outcome.code) == "failed"):
         lines.append(f"trace-id: {outcome.trace_id}")
     return "\n".join(lines)
+
+
+def advice(outcome: Outcome, words: Catalogue) -> str:
+    """What to do about a row, by its first problem."""
+    problem = outcome.problems[0] if outcome.problems else None
+    return words.explain(outcome.code, **_facts(outcome, problem)).advice
+
+
+def _facts(outcome: Outcome, problem: Problem | None = None) -> dict[str, Any]:
+    """What the texts of a row, or of one of its problems, are filled with."""
+    about = problem or outcome
+    base = {"account": outcome.account, "offer_id": outcome.offer_id, "external_id": outcome.external_id}
+    return {**base, "value": about.value, **about.facts}
 
 
 def _place(cell: CellRef | None, value: object) -> str:
@@ -277,7 +283,7 @@ class Summary:
     """What came of a run. `states`: account -> `ok` or the code of what stopped it; `notes` are sentences for people.
 
     `failed_late` says that the answers could not be written although the run had begun, `delivered` that they stand
-    in the workbook.
+    in the workbook. `report` is the path of the run's page.
     """
 
     run: str
@@ -290,6 +296,7 @@ class Summary:
     notes: Sequence[str] = ()
     failed_late: bool = False
     delivered: bool = True
+    report: str | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -318,7 +325,7 @@ class Summary:
                 for account, outcomes in by_account.items()
             },
             "workbook": self.workbook,
-            "report": None,
+            "report": self.report,
         }
 
 

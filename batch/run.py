@@ -15,6 +15,7 @@ from batch.model import Account, Job, Outcome
 from batch.seller_lock import SellerLocks
 from batch.settings import Settings
 from batch.validate.options import Options
+from batch.workbook.desk import Desk
 from batch.workbook.read import WorkbookData
 from batch.world import World
 
@@ -47,6 +48,7 @@ class Run:
     world: World
     journal: Journal
     sellers: SellerLocks
+    desk: Desk
     book: WorkbookData
     options: Options
     accounts: Mapping[str, Account]

@@ -13,7 +13,17 @@ import batch
 PACKAGE = Path(batch.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
-STAGES = ("validate", "resolve", "plan", "plan_changes", "plan_undo", "execute", "execute_changes", "report")
+STAGES = (
+    "validate",
+    "resolve",
+    "plan",
+    "plan_changes",
+    "plan_undo",
+    "execute",
+    "execute_changes",
+    "report",
+    "run_report",
+)
 SHARED = {"model", "errors", "messages", "clock", "parallel"}
 WORKBOOK_TYPES = {"workbook.schema", "workbook.read"}  # tables and cells as data
 NOUNS = {

@@ -7,6 +7,7 @@ payloads.py      our types <-> Allegro's JSON (pure)
 offers.py        look-up, drafts, edits, operations
 changes.py       changes of offers: commands, their tasks, edits
 command_payloads.py  commands and tasks as JSON (pure)
+profile.py       whose token is it
 dictionaries.py  shipping rates, policies, responsible producers and persons
 survey.py        what Allegro holds, for all rows of an account at once
 """

@@ -77,6 +77,13 @@ def xml_text(text: str) -> bytes:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").encode()
 
 
+def local(moment: date) -> datetime:
+    """A date as a cell shows it, without a zone; an aware datetime is brought to Polish local time."""
+    if not isinstance(moment, datetime):
+        return datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001  (cells know no zone)
+    return moment if moment.tzinfo is None else moment.astimezone(ZoneInfo(LOCAL)).replace(tzinfo=None)
+
+
 def link_formula(address: str) -> str:
     """The formula (without `=`) of a cell that a click opens and whose value is the address."""
     return 'HYPERLINK("{}")'.format(address.replace('"', '""'))
@@ -89,12 +96,8 @@ def is_link_formula(formula: str) -> bool:
 
 def serial(moment: date, *, since_1904: bool) -> float:
     """A date as Excel's count of days; an aware datetime is first brought to Polish local time."""
-    if not isinstance(moment, datetime):
-        moment = datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001  (serials have no zone)
-    elif moment.tzinfo is not None:
-        moment = moment.astimezone(ZoneInfo(LOCAL)).replace(tzinfo=None)
     epoch = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)  # noqa: DTZ001
-    passed = moment - epoch
+    passed = local(moment) - epoch
     return passed.days + round(passed.seconds / 86400, 10)
 
 

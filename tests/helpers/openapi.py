@@ -26,7 +26,7 @@ from batch.simulator.log import CRASHED, Exchange
 
 SPEC = Path(__file__).resolve().parents[2].parent / "shared" / "allegro" / "openapi.yaml"
 URI = "urn:allegro"
-NOT_IN_THE_FILE = ("/auth/", "/skojarz-aplikacje", "/_control/")
+NOT_IN_THE_FILE = ("/auth/", "/skojarz-aplikacje", "/favicon.ico", "/_control/")
 
 UNDOCUMENTED_STATUSES = {
     400: "a parameter out of its bounds; some operations forget to say so",

@@ -28,7 +28,7 @@ LETTERS = 1.15  # a column's width counts digits, and letters are narrower
 NUMBER_FORMATS = {
     Kind.TEXT: "@",
     Kind.LONG_TEXT: "@",
-    Kind.LINK: "@",
+    Kind.LINK: "General",  # a formula edited in a text cell would become its own text
     Kind.MONEY: "#,##0.00",
     Kind.INTEGER: "General",  # "0" would show a stock of 2.5 as 3
     Kind.NUMBER: "General",

@@ -52,7 +52,7 @@ def look(this: Run, account: Account, rows: Sequence[ProductRow]) -> Looked:
             this.sellers.hold(connection.seller)
         entries = this.journal.latest(connection.seller, [row.external_id for row in rows if row.external_id])
         unsettled = _settle_pending(this, connection, rows)
-        if not this.jobs & {Job.DRAFTS, Job.UPDATES}:
+        if not this.about_offers:
             rows = _open_rows(rows, entries, unsettled)
         this.world.progress.begin(account.name, len(rows))
         return Looked(_plan(this, account, connection, rows, entries, unsettled), connection)
@@ -162,7 +162,7 @@ def _without_allegro(this: Run, account: Account, rows: Sequence[ProductRow], er
             return planner.plan([row])[0]
         return blame(row, code, busy=busy)
 
-    return [answer_of(row) for row in rows if this.jobs & {Job.DRAFTS, Job.UPDATES}]
+    return [answer_of(row) for row in rows if this.about_offers]
 
 
 def _draft_executor(this: Run, connection: Connection) -> DraftExecutor:

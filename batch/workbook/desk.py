@@ -14,7 +14,7 @@ from typing import Protocol
 from batch.clock import Clock
 from batch.errors import WorkbookError
 from batch.workbook.live import LiveWorkbook
-from batch.workbook.patch import SetBody, SetCells, check_writable, write_workbook
+from batch.workbook.patch import TableChange, check_writable, write_workbook
 from batch.workbook.read import WorkbookData, read_workbook
 
 READINGS = 5  # of a file that changes under our hands
@@ -42,7 +42,7 @@ class Desk(Protocol):
         ...
 
     def update(
-        self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[SetCells | SetBody]], *, wait: bool = True
+        self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[TableChange]], *, wait: bool = True
     ) -> None:
         """Write what `changes` says of the tables of `book` as they are by now; it may be asked several times.
 
@@ -71,7 +71,7 @@ class ClosedWorkbook:
         check_writable(self.path, growing=growing)
 
     def update(
-        self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[SetCells | SetBody]], *, wait: bool = True
+        self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[TableChange]], *, wait: bool = True
     ) -> None:
         """Write in one replacement of the file; one that somebody saved meanwhile is read again."""
         del wait

@@ -71,13 +71,14 @@ class SheetEdit:
         """Whether a row differs from the file."""
         return at in self._changed
 
-    def put(self, at: int, values: Mapping[int, CellOut], styles: Mapping[int, bytes | None]) -> None:
-        """Write cells of a row by column; those that hold their value already stay untouched.
+    def put(self, at: int, values: Mapping[int, CellOut], styles: Mapping[int, bytes | None]) -> bool:
+        """Write cells of a row by column; those that hold their value already stay untouched. Whether any differed.
 
         A cell keeps its style; one without takes that of its row, else of `styles`, else of the sheet's column.
         """
         row, stored = self.row(at), self._stored
         of_row = _row_style(row) if row.tag else None
+        differed = False
         for column, value in values.items():
             raw = row.cells.get(column)
             cell = self.xml.cell(raw) if raw else None
@@ -86,6 +87,8 @@ class SheetEdit:
             form = written_form(value, date_style=style in stored.dates, since_1904=stored.since_1904)
             if not self._holds(cell, form):
                 self.place(at, column, made(form, own if form is None else style, self.xml.prefix))
+                differed = True
+        return differed
 
     def place(self, at: int, column: int, cell: CellXml | None) -> None:
         """Put a cell, or nothing, where another may have been.

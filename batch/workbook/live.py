@@ -28,7 +28,7 @@ from batch.workbook.blocks import Block, blocks
 from batch.workbook.body import BodyRow
 from batch.workbook.excel import PATIENCE, PAUSE, excel_errors, find_open, is_busy, put_back, undisturbed
 from batch.workbook.formulas import FormulaError, shifted
-from batch.workbook.patch import CELL_TABLES, SetBody, SetCells
+from batch.workbook.patch import CELL_TABLES, SetCells, TableChange, UpdateBody
 from batch.workbook.places import Place, Sheet, columns_by_key, our_tables
 from batch.workbook.read import TableData, WorkbookData, table_data, telling_rows
 from batch.workbook.stored import shows_date
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BETWEEN_BLOCKS = 1.0  # seconds; longer where a block takes long, so that Excel stays its user's
-TEXT, GENERAL = "@", "General"
+TEXT, GENERAL, DATE = "@", "General", "yyyy-mm-dd"
 ZERO = datetime(1899, 12, 30)  # noqa: DTZ001  (day 0 of Excel; cells know no zone)
 
 _T = TypeVar("_T")
-_Changes = Callable[[WorkbookData], Sequence[SetCells | SetBody]]
+_Changes = Callable[[WorkbookData], Sequence[TableChange]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,21 +200,23 @@ class LiveWorkbook:
 
     # --- writing
 
-    def _apply(self, changes: Sequence[SetCells | SetBody]) -> None:
+    def _apply(self, changes: Sequence[TableChange]) -> None:
         with excel_errors(self.path):
             found = self._find({change.table for change in changes})
+            bodies: dict[str, Sequence[BodyRow]] = {}
             for change in changes:  # all of them before the first cell is touched
                 table = found[change.table]
                 if isinstance(change, SetCells):
                     _check(table, last=max(change.rows, default=0))
                 else:
-                    _check(table, growing=True, last=table.place.first + len(change.rows) - 1)
+                    bodies[change.table] = _extended(table, change) if isinstance(change, UpdateBody) else change.rows
+                    _check(table, growing=True, last=table.place.first + len(bodies[change.table]) - 1)
             with undisturbed(self._book.app, self._clock):
                 for change in changes:
                     if isinstance(change, SetCells):
                         _set_cells(found[change.table], change.rows)
                     else:
-                        _set_body(found[change.table], change.rows)
+                        _set_body(found[change.table], bodies[change.table])
 
 
 def _open_table(table: schema.Table, sheet: xlwings.Sheet, found: Table) -> OpenTable:
@@ -301,6 +303,27 @@ def _set_cells(found: OpenTable, rows: Mapping[int, Mapping[str, CellOut]]) -> N
     """Write single cells of our own columns; KeyError for a column that is not ours."""
     own = found.place.own()
     _put(found, {(at, own[key]): value for at, values in rows.items() for key, value in values.items()})
+
+
+def _extended(found: OpenTable, change: UpdateBody) -> list[BodyRow]:
+    """The body as it is, with the rows that change, and the new ones below the last row in which anything stands."""
+    place = found.place
+    own, left = place.own(), place.area.left
+    held = dict(enumerate(found.values(place.body), place.first))
+    typed = dict(enumerate(found.formulas(place.body), place.first))
+
+    def stands(at: int) -> bool:
+        return any(v is not None and not _is_formula(v, t) for v, t in zip(held[at], typed[at], strict=True))
+
+    def kept(at: int) -> BodyRow:
+        values = change.rows.get(at, {})
+        differs = any(not _same(held[at][own[key] - left], _as_given(value, DATE)) for key, value in values.items())
+        return BodyRow(at, {**values, **change.stamp} if differs else {})
+
+    last = next((at for at in reversed(held) if stands(at)), place.first - 1)
+    rows = [kept(at) for at in range(place.first, last + 1)]
+    rows += [BodyRow(None, {**values, **change.stamp}) for values in change.new]
+    return rows + [BodyRow(at) for at in range(last + 1 + len(change.new), place.last + 1)]
 
 
 def _set_body(found: OpenTable, rows: Sequence[BodyRow]) -> None:

@@ -163,6 +163,39 @@ LINE_TYPES = (
     Choice("service", Words("usługa", "service")),
     Choice("delivery", Words("dostawa", "delivery")),
 )
+# OpenAPI: CheckoutFormStatus, CheckoutFormFulfillmentStatus, CheckoutFormPaymentType; LINE_REMOVED is ours.
+ORDER_STATUSES = (
+    Choice("BOUGHT", Words("kupione", "bought")),
+    Choice("FILLED_IN", Words("oczekuje na płatność", "awaiting payment")),
+    Choice("READY_FOR_PROCESSING", Words("do realizacji", "ready for processing")),
+    Choice("CANCELLED", Words("anulowane", "cancelled")),
+    Choice("LINE_REMOVED", Words("pozycja usunięta", "line removed")),
+)
+FULFILLMENT_STATUSES = (
+    Choice("NEW", Words("nowe", "new")),
+    Choice("PROCESSING", Words("w realizacji", "processing")),
+    Choice("READY_FOR_SHIPMENT", Words("do wysłania", "ready for shipment")),
+    Choice("READY_FOR_PICKUP", Words("do odbioru", "ready for pickup")),
+    Choice("SENT", Words("wysłane", "sent")),
+    Choice("PICKED_UP", Words("odebrane", "picked up")),
+    Choice("CANCELLED", Words("anulowane", "cancelled")),
+    Choice("SUSPENDED", Words("wstrzymane", "suspended")),
+    Choice("RETURNED", Words("zwrócone", "returned")),
+)
+PAYMENTS = (
+    Choice("CASH_ON_DELIVERY", Words("za pobraniem", "cash on delivery")),
+    Choice("WIRE_TRANSFER", Words("przelew", "wire transfer")),
+    Choice("ONLINE", Words("płatność online", "online payment")),
+    Choice("SPLIT_PAYMENT", Words("podzielona płatność", "split payment")),
+    Choice("EXTENDED_TERM", Words("odroczony termin", "extended term")),
+)
+# Allegro's words for what has no rate (#10047, #7846), and the abbreviations of Polish books, the same in any language.
+VAT_WORDS = (
+    Choice("EXEMPT", Words("zw.", "zw."), ("zw", "zwolniony", "zwolnione")),
+    Choice(
+        "OUT_OF_SCOPE_OF_VAT", Words("np.", "np."), ("np", "OUT_OF_SCOPE", "poza VAT", "poza VAT / NP", "nie podlega")
+    ),
+)
 DICTIONARY_KINDS = (
     Choice("shipping_rates", Words("cennik dostaw", "shipping rates")),
     Choice("return_policy", Words("warunki zwrotów", "return policy")),
@@ -348,7 +381,8 @@ ORDERS = Table(
         _out("line_total", "Wartość", "Line total", "Wartość brutto.", "Gross value.", kind=Kind.MONEY, width=12),
         _out("currency", "Waluta", "Currency", "Waluta.", "Currency.", width=8),
         _out(
-            "vat_rate", "VAT %", "VAT %", "Stawka VAT w procentach.", "VAT rate in percent.", kind=Kind.NUMBER, width=8),
+            "vat_rate", "VAT %", "VAT %", "Stawka VAT w procentach; zw. zwolnione, np. poza VAT, puste: nieznana.",
+            "VAT rate in percent; zw. exempt, np. outside VAT, blank: unknown.", kind=Kind.NUMBER, width=8),
         _out("payment", "Płatność", "Payment", "Rodzaj płatności.", "Kind of payment.", width=18),
         _out("paid", "Zapłacono", "Paid", "Zapłacona kwota.", "Amount paid.", kind=Kind.MONEY, width=12),
         _out("order_total", "Razem", "Order total", "Wartość całego zamówienia.", "Value of the whole order.",
@@ -411,7 +445,10 @@ NOTE_SOURCES = (
     Choice("seller", Words("sprzedawcy", "seller"), ("sprzedawca",)),
     Choice("buyer", Words("kupującego", "buyer"), ("kupujący",)),
 )
-VAT_MODES = tuple(Choice(mode, Words(mode, mode)) for mode in ("Fixed", "Highest", "Lowest", "Last"))
+VAT_MODES = tuple(
+    Choice(mode, Words(mode, mode), (word,))
+    for mode, word in (("Fixed", "stała"), ("Highest", "najwyższa"), ("Lowest", "najniższa"), ("Last", "ostatnia"))
+)
 
 # fmt: off
 SETTING_ROWS = (
@@ -480,6 +517,11 @@ def columns_by_heading(table: Table) -> dict[str, Column]:
 def word(choices: tuple[Choice, ...], code: str, language: str) -> str:
     """The word for `code` in `language`; StopIteration when there is no such choice."""
     return next(choice.words[language] for choice in choices if choice.code == code)
+
+
+def word_or_code(choices: tuple[Choice, ...], code: str, language: str) -> str:
+    """The word for `code`, or the code itself when Allegro has a new one."""
+    return next((choice.words[language] for choice in choices if choice.code == code), code)
 
 
 def choose(choices: tuple[Choice, ...], text: str) -> str | None:

@@ -28,13 +28,13 @@ def watch_journal(moment: str) -> None:
     write = Journal._write
     count = 0
 
-    def counted(self: Journal, statement: Any) -> Any:
+    def counted(self: Journal, *statements: Any) -> Any:
         nonlocal count
         count += 1
         Path(os.environ["COUNT_FILE"]).write_text(str(count))
         if moment == f"before:{count}":
             die()
-        result = write(self, statement)
+        result = write(self, *statements)
         if moment == f"after:{count}":
             die()
         return result

@@ -1,7 +1,8 @@
 """The main job with no account: a simulator, a filled workbook, two linked accounts, a run, its answers.
 
-Besides good rows the workbook holds one of each mistake and of each refusal, so that a new user sees what the
-tool says to them. Nothing that exists is overwritten: a folder that is not empty gets a neighbour.
+Besides good rows the workbook holds one of each mistake, of each refusal and of each kind of change, so that a new
+user sees what the tool says to them; a few orders come in. Nothing that exists is overwritten: a folder that is not
+empty gets a neighbour.
 """
 
 from __future__ import annotations
@@ -45,10 +46,33 @@ def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> 
                 user_id=account,
                 spool=Spool(world.data_folder / "tokens"),
             )
+        simulator.add_offers(ACCOUNTS[0], [{"external_id": name, **held} for name, held, _ in CHANGES])
+        for account, order in ORDERS:
+            simulator.add_order(account, **order)
         write_template(workbook, words.language, rows=tables(good_rows, words.language))
         request = pipeline.Request(workbook, load_settings(settings), words)
         pipeline.fetch_dictionaries(request, world)
         return pipeline.run(request, world)
+
+
+CHANGES: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+    ("KUBEK-1", {"price": "24.90", "stock": 12, "status": "ACTIVE"}, {"price": 26.90, "stock": 12}),
+    ("KUBEK-2", {"price": "24.90", "stock": 7, "status": "ACTIVE"}, {"price": 24.90, "stock": 15}),
+    ("KUBEK-3", {"price": "24.90", "stock": 7, "status": "ACTIVE"}, {"price": 249.00}),
+    ("TALERZ-1", {"price": "39.00", "stock": 4, "status": "ACTIVE"}, {"stock": 0}),
+    ("TALERZ-2", {"price": "39.00", "stock": 4, "status": "INACTIVE"}, {"action": "publish"}),
+    ("TALERZ-3", {"price": "39.00", "stock": 4, "status": "ACTIVE"}, {}),
+)
+"""Offers that are there already: external id, what Allegro holds, what the row wants."""
+
+ORDERS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (ACCOUNTS[0], {"lines": [{"name": "Kubek w kropki", "price": "24.90", "quantity": 2, "rate": "23.00"}],
+                   "messageToSeller": "Proszę zapakować na prezent."}),
+    (ACCOUNTS[0], {"lines": [{"name": "Talerz", "price": "39.00", "quantity": 1, "rate": "23.00"},
+                             {"name": "Książka kucharska", "price": "49.90", "quantity": 1, "rate": "5.00"}]}),
+    (ACCOUNTS[1], {"lines": [{"name": "Herbata", "price": "18.50", "quantity": 3, "rate": "8.00"}],
+                   "messageToSeller": "=HYPERLINK(\"http://example.com\")"}),
+)  # fmt: skip
 
 
 def _free(folder: Path) -> Path:
@@ -100,7 +124,8 @@ def tables(good_rows: int, language: str) -> dict[str, list[dict[str, Any]]]:
         {"account": "e-sklep1", "profile": "zły cennik", "shipping_rates": "Paczkomaty 2019", **common},
         {"account": "e-sklep2", **common},
     ]
-    return {"Accounts": accounts, "Defaults": defaults, "Products": [*_good(good_rows), *_mistakes(), *_refusals()]}
+    products = [*_good(good_rows), *_mistakes(), *_refusals(), *_changes(language)]
+    return {"Accounts": accounts, "Defaults": defaults, "Products": products}
 
 
 def _good(rows: int) -> Iterator[dict[str, Any]]:
@@ -150,3 +175,10 @@ def _refusals() -> Iterator[dict[str, Any]]:
         catalogue.SLOW_REFUSED,
     ):
         yield {"account": "e-sklep1", "ean": gtin, "price": 99, "stock": 3}
+
+
+def _changes(language: str) -> Iterator[dict[str, Any]]:
+    """One row for each kind of change of an offer that is there."""
+    for name, _, cells in CHANGES:
+        action = {"action": schema.word(schema.ACTIONS, cells["action"], language)} if "action" in cells else {}
+        yield {"account": ACCOUNTS[0], "external_id": name, **cells, **action}

@@ -46,9 +46,7 @@ def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> 
                 user_id=account,
                 spool=Spool(world.data_folder / "tokens"),
             )
-        simulator.add_offers(ACCOUNTS[0], [{"external_id": name, **held} for name, held, _ in CHANGES])
-        for account, order in ORDERS:
-            simulator.add_order(account, **order)
+        furnish(simulator)
         write_template(workbook, words.language, rows=tables(good_rows, words.language))
         request = pipeline.Request(workbook, load_settings(settings), words)
         pipeline.fetch_dictionaries(request, world)
@@ -73,6 +71,13 @@ ORDERS: tuple[tuple[str, dict[str, Any]], ...] = (
     (ACCOUNTS[1], {"lines": [{"name": "Herbata", "price": "18.50", "quantity": 3, "rate": "8.00"}],
                    "messageToSeller": "=HYPERLINK(\"http://example.com\")"}),
 )  # fmt: skip
+
+
+def furnish(simulator: Simulator) -> None:
+    """Give the accounts the offers and orders that they have before the first run."""
+    simulator.add_offers(ACCOUNTS[0], [{"external_id": name, **held} for name, held, _ in CHANGES])
+    for account, order in ORDERS:
+        simulator.add_order(account, **order)
 
 
 def _free(folder: Path) -> Path:

@@ -47,8 +47,27 @@ def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> 
             )
         write_template(workbook, words.language, rows=tables(good_rows, words.language))
         request = pipeline.Request(workbook, load_settings(settings), words)
+        _sell(simulator)
         pipeline.fetch_dictionaries(request, world)
         return pipeline.run(request, world)
+
+
+def _sell(simulator: Simulator) -> None:
+    """A few orders: an invoice, two VAT rates, a parcel locker, another currency, and one that was cancelled in time."""
+    company = {
+        "name": "Udix sp. z o.o.",
+        "ids": [{"type": "PL_NIP", "value": "5252674798"}],
+        "vatPayerStatus": "ACTIVE",
+    }
+    address = {"street": "Wiśniowa 1", "city": "Warszawa", "zipCode": "00-001", "countryCode": "PL", "company": company}
+    locker = {"id": "POZ08A", "name": "Paczkomat POZ08A"}
+    simulator.add_order(
+        "e-sklep1", [{"quantity": 2}, {"rate": "5.00"}], messageToSeller="=Proszę o fakturę!",
+        invoice={"required": True, "address": address},
+    )  # fmt: skip
+    simulator.add_order("e-sklep1", [{"rate": "8.00"}], delivery={"pickupPoint": locker}, note={"text": "VIP"})
+    simulator.add_order("e-sklep2", [{"rate": "21.00"}], currency="CZK", marketplace={"id": "allegro-cz"})
+    simulator.add_order("e-sklep2", status="CANCELLED")
 
 
 def _free(folder: Path) -> Path:

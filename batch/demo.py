@@ -53,7 +53,7 @@ def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> 
 
 
 def _sell(simulator: Simulator) -> None:
-    """A few orders: an invoice, two VAT rates, a parcel locker, another currency, and one that was cancelled in time."""
+    """A few orders: an invoice, two VAT rates, a parcel locker, another currency, and one cancelled in time."""
     company = {
         "name": "Udix sp. z o.o.",
         "ids": [{"type": "PL_NIP", "value": "5252674798"}],

@@ -1,66 +1,66 @@
 @echo off
-rem Runs the tool on a workbook: run.bat [ACTION] WORKBOOK [MORE], or drop a workbook onto this file.
-rem The first start makes a Python environment beside this file; later starts use it.
+rem run.bat [--no-pause] [ACTION] [WORKBOOK] [ACCOUNT]
+rem A double click is enough, or a workbook dropped onto this file. This file only looks for a Python that works;
+rem everything else is in batch\launcher.py.
 setlocal EnableExtensions DisableDelayedExpansion
 chcp 65001 >nul
 set "PYTHONUTF8=1"
-set "HERE=%~dp0"
-set "VENV=%HERE%.venv\Scripts\python.exe"
-if exist "%VENV%" goto :ready
+set "PYTHONHOME="
+set "PYTHONPATH="
+set "PYTHONSAFEPATH="
+set "RUN_BAT_FOLDER=%~dp0"
+set "RUN_BAT_CALLED_IN=%CD%"
+set "RUN_BAT_LINE="
+setlocal EnableDelayedExpansion
+for /f "delims=" %%L in ("!CMDCMDLINE!") do endlocal & set "RUN_BAT_LINE=%%L"
 
-set "PY="
-py -3 -c "import sys; sys.exit(sys.version_info < (3, 11))" >nul 2>nul
-if not errorlevel 1 set "PY=py -3"
-if defined PY goto :make
-python -c "import sys; sys.exit(sys.version_info < (3, 11))" >nul 2>nul
-if not errorlevel 1 set "PY=python"
-if defined PY goto :make
-echo Nie znaleziono Pythona 3.11 lub nowszego. Zainstaluj go ze strony https://www.python.org/downloads/
-echo Python 3.11 or newer was not found. Install it from https://www.python.org/downloads/
-set "CODE=9"
-goto :end
+rem From \\server\share: pushd gives the folder a drive letter for as long as it is needed.
+pushd "%RUN_BAT_FOLDER%"
+if errorlevel 1 goto :no_folder
 
-:make
-echo Przygotowuje program, to potrwa chwile... / Setting up, one moment...
-%PY% -m venv "%HERE%.venv"
-if errorlevel 1 goto :failed
-"%VENV%" -m pip install --quiet "%HERE%."
-if errorlevel 1 goto :failed
+set "FOUND="
+set "TOO_OLD="
+set PY="%RUN_BAT_FOLDER%.venv\Scripts\python.exe"
+if exist "%RUN_BAT_FOLDER%.venv\ready.txt" call :probe
+set PY="%LOCALAPPDATA%\allegro-batch\venv\Scripts\python.exe"
+if not defined FOUND if exist "%LOCALAPPDATA%\allegro-batch\venv\ready.txt" call :probe
+set "PY=py -3"
+if not defined FOUND call :probe
+set "PY=python"
+if not defined FOUND call :probe
+if not defined FOUND goto :no_python
 
-:ready
-pushd "%HERE%"
-set "FIRST=%~1"
-if not defined FIRST goto :menu
-if /i "%~x1"==".xlsx" goto :dropped
-if /i "%~x1"==".xlsm" goto :dropped
-"%VENV%" -m batch %*
+%FOUND% -m batch.launcher %*
 set "CODE=%ERRORLEVEL%"
 popd
 goto :end
 
-:dropped
-"%VENV%" -m batch run %*
-set "CODE=%ERRORLEVEL%"
+:probe
+rem The Store's python.exe exists and does not run, so only running one tells.
+%PY% -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 11)" >nul 2>nul
+if "%ERRORLEVEL%"=="0" set FOUND=%PY%
+if "%ERRORLEVEL%"=="11" set "TOO_OLD=1"
+goto :eof
+
+:no_python
+if defined TOO_OLD echo Python na tym komputerze jest za stary. / The Python on this computer is too old.
+if not defined TOO_OLD echo Na tym komputerze nie ma Pythona. / There is no Python on this computer.
+echo.
+echo Pobierz Python 3.11 lub nowszy: https://www.python.org/downloads/
+echo Przy instalacji zaznacz "Add python.exe to PATH", potem uruchom run.bat ponownie.
+echo.
+echo Get Python 3.11 or newer: https://www.python.org/downloads/
+echo Tick "Add python.exe to PATH" while installing it, then start run.bat again.
 popd
+set "CODE=2"
 goto :end
 
-:menu
-if exist "Oferty.xlsm" goto :open
-"%VENV%" -m batch init "Oferty.xlsm"
-set "CODE=%ERRORLEVEL%"
-if not "%CODE%"=="0" goto :closed
-:open
-start "" "Oferty.xlsm"
-set "CODE=0"
-:closed
-popd
-goto :end
-
-:failed
-echo Nie udalo sie przygotowac programu. / Setting up failed.
-set "CODE=1"
+:no_folder
+echo Nie mozna otworzyc folderu / The folder cannot be opened: "%RUN_BAT_FOLDER%"
+set "CODE=2"
 
 :end
-if not "%CODE%"=="0" echo Kod / code: %CODE%
+if defined CI exit /b %CODE%
+if /i "%~1"=="--no-pause" exit /b %CODE%
 pause
 exit /b %CODE%

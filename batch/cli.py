@@ -9,21 +9,27 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batch.errors import AccountError, BatchError
+from batch.errors import AccountError, ApiError, BatchError, Forbidden, LoginNeeded, UsageError
 from batch.messages import LANGUAGES, Catalogue, catalogue
 from batch.model import Job
 
 if TYPE_CHECKING:
+    from batch.accounts.endpoint import TokenEndpoint
+    from batch.accounts.link import Login
     from batch.pipeline import Request
     from batch.report import Summary
+    from batch.settings import Environment
+    from batch.world import World
 
 DEFAULT_LANGUAGE = "pl"
 ROWS_SHOWN = 20
@@ -32,6 +38,8 @@ TOKENS_NEED_A_PERSON = {
     "tokens_missing", "tokens_broken", "tokens_foreign", "tokens_unreadable", "tokens_expired",
     "tokens_expired_elsewhere",
 }  # fmt: skip
+
+LINK_EXIT_CODES = {LoginNeeded: 3, Forbidden: 3, ApiError: 4}
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -43,12 +51,21 @@ class Language(StrEnum):
     EN = "en"
 
 
+class IfBusy(StrEnum):
+    """What `--if-busy` takes."""
+
+    LEAVE = "leave"
+    WAIT = "wait"
+
+
 WorkbookArgument = Annotated[Path, typer.Argument(metavar="WORKBOOK")]
 LangOption = Annotated[Language | None, typer.Option("--lang")]
 ConfigOption = Annotated[Path | None, typer.Option("--config")]
 AccountOption = Annotated[list[str] | None, typer.Option("--account")]
 OnlyOption = Annotated[list[Job] | None, typer.Option("--only")]
 JsonOption = Annotated[bool, typer.Option("--json")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run")]
+WaitOption = Annotated[float | None, typer.Option("--wait", min=0, max=86_400)]
 AnywayOption = Annotated[bool, typer.Option("--anyway")]
 
 
@@ -82,8 +99,8 @@ def run(
     workbook: WorkbookArgument,
     only: OnlyOption = None,
     account: AccountOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
-    wait: Annotated[float | None, typer.Option("--wait", min=0, max=86_400)] = None,
+    dry_run: DryRunOption = False,
+    wait: WaitOption = None,
     force: Annotated[bool, typer.Option("--force")] = False,
     anyway: AnywayOption = False,
     as_json: JsonOption = False,
@@ -106,10 +123,29 @@ def run(
     )
     with _explaining(request.words, "nothing_was_sent"), _progress() as progress:
         summary = pipeline.run(request, system_world(progress))
-    _print_summary(summary, request.words, as_json=as_json)
-    if as_json:
-        typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
-    raise typer.Exit(summary.exit_code)
+    _end_run(summary, request.words, as_json=as_json)
+
+
+@app.command()
+def undo(
+    workbook: WorkbookArgument,
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    account: AccountOption = None,
+    dry_run: DryRunOption = False,
+    wait: WaitOption = None,
+    anyway: AnywayOption = False,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+    config: ConfigOption = None,
+) -> None:
+    from batch import pipeline
+    from batch.world import system_world
+
+    accounts = frozenset(account or ())
+    request = _request(workbook, lang, config, accounts=accounts, dry_run=dry_run, wait_seconds=wait, anyway=anyway)
+    with _explaining(request.words, "nothing_was_sent"), _progress() as progress:
+        summary = pipeline.undo(request, run, system_world(progress))
+    _end_run(summary, request.words, as_json=as_json)
 
 
 @app.command()
@@ -150,6 +186,181 @@ def tokens(
     errors = [state for state in states.values() if isinstance(state, BatchError)]
     unusable = any(getattr(state, "code", "") in TOKENS_NEED_A_PERSON for state in states.values())
     raise typer.Exit(3 if unusable else _exit_code(errors))
+
+
+@app.command()
+def link(
+    workbook: WorkbookArgument,
+    account_name: Annotated[str, typer.Argument(metavar="ACCOUNT")],
+    device: Annotated[bool, typer.Option("--device")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser")] = False,
+    lang: LangOption = None,
+    config: ConfigOption = None,
+) -> None:
+    from batch import pipeline
+    from batch.accounts.link import PATIENCE, by_browser, by_device
+    from batch.accounts.link_page import link_pages
+    from batch.setup import templates_folder
+    from batch.world import NoProgress, system_world
+
+    request = _request(workbook, lang, config)
+    words = request.words
+
+    def show_address(address: str) -> None:
+        _say(words.say("link_open_yourself" if no_browser else "link_open"))
+        typer.echo(address)
+        _say(words.say("link_waiting", account=account_name, minutes=PATIENCE.seconds // 60))
+        if not no_browser:
+            _open_browser(address)
+
+    def show_code(address: str, code: str) -> None:
+        typer.echo(address)
+        typer.echo(code)
+        _say(words.say("link_device", account=account_name, code=code))
+
+    def may_replace(foreign: BatchError, login: str) -> bool:
+        return _agreed(words.say("link_question", **foreign.facts, login=login))
+
+    def log_in(endpoint: TokenEndpoint, environment: Environment) -> AbstractContextManager[Login]:
+        if device:
+            return by_device(endpoint, show_code)
+        return by_browser(endpoint, environment.redirect_port, link_pages(templates_folder(), words), show_address)
+
+    with _explaining(words, exit_codes=LINK_EXIT_CODES):
+        linked = pipeline.link_account(request, system_world(NoProgress()), account_name, log_in, may_replace)
+    until = f"{linked.valid_until.astimezone():%Y-%m-%d %H:%M}"
+    _say(words.say("link_done"))
+    _say(words.say("link_result", account=account_name, login=linked.login, path=linked.path, until=until))
+    if linked.before:
+        _say(words.say("link_other_than_before", before=linked.before))
+    if linked.unrenewable:
+        _say(words.say("link_without_secret", text=_explain(linked.unrenewable, words)))
+    if linked.unwritten:
+        _say(words.say("link_not_in_workbook", text=_explain(linked.unwritten, words), before=linked.before))
+
+
+@app.command()
+def schedule(
+    workbook: WorkbookArgument,
+    every: Annotated[str, typer.Option("--every")] = "15m",
+    install: Annotated[bool, typer.Option("--install")] = False,
+    remove: Annotated[bool, typer.Option("--remove")] = False,
+    status: Annotated[bool, typer.Option("--status")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
+    if_busy: Annotated[IfBusy, typer.Option("--if-busy")] = IfBusy.LEAVE,
+    once: Annotated[bool, typer.Option("--once")] = False,
+    lang: LangOption = None,
+    config: ConfigOption = None,
+) -> None:
+    from batch import pipeline
+    from batch import schedule as schedules
+    from batch.clock import SystemClock
+    from batch.workbook.lock import hold_workbook
+    from batch.world import NoProgress, system_world
+
+    request = _request(workbook, lang, config)
+    words, clock, wait = request.words, SystemClock(), if_busy is IfBusy.WAIT
+
+    @contextmanager
+    def worlds() -> Iterator[World]:
+        with _progress() as progress:
+            yield system_world(progress)
+
+    def failed(error: Exception) -> None:
+        expected = isinstance(error, BatchError)
+        logging.getLogger(__name__).error("a turn failed", exc_info=None if expected else error)
+        _say(_explain(error, words) if isinstance(error, BatchError) else words.say("error_bug", log=_log_file()))
+
+    with _explaining(words):
+        interval = schedules.interval(every)
+        if install + remove + status + once > 1:
+            raise UsageError("schedule_one_of")
+        if install or remove or status or dry_run:
+            _system_schedule(request, interval, config, install=install, remove=remove, status=status, dry_run=dry_run)
+            return
+        pipeline.token_stores(request, system_world(NoProgress()))  # a workbook that cannot be read is said at once
+        turns = schedules.Turns(
+            lambda: _request(workbook, lang, config), worlds, lambda summary: _print_summary(summary, words), failed
+        )
+        with schedules.until_asked(lambda: _say(words.say("schedule_ending"))) as stopped, suppress(KeyboardInterrupt):
+            if once:
+                turns.margin += interval
+                raise typer.Exit(schedules.when_free(turns.turn, clock, stopped, wait=wait))
+            with ExitStack() as held:
+                schedules.when_free(
+                    lambda: held.enter_context(hold_workbook(workbook, by="schedule")), clock, stopped, wait=wait
+                )
+                _say(words.say("schedule_begins", every=every))
+                schedules.repeat(turns, interval, clock, stopped, wait=wait)
+        _say(words.say("schedule_ended"))
+
+
+def _system_schedule(
+    request: Request,
+    every: timedelta,
+    config: Path | None,
+    *,
+    install: bool,
+    remove: bool,
+    status: bool,
+    dry_run: bool,
+) -> None:
+    """Register the schedule with the system's own scheduler, take it away, or ask for it; `dry_run` only shows how."""
+    from batch import system_scheduler as system
+    from batch.schedule import turn_command
+    from batch.settings import find_settings
+    from batch.settings_values import variable
+
+    words, name, scheduler = request.words, system.task_name(request.workbook), system.system_scheduler()
+    command = turn_command(request.workbook, find_settings(request.workbook, config), every, words.language)
+    steps: list[system.Step]
+    if install:
+        steps = scheduler.install(system.Task(name, command, every))
+    elif remove:
+        steps = scheduler.remove(name)
+    else:
+        steps = [scheduler.status(name) if status else system.Run(command)]
+    if dry_run:
+        for step in steps:
+            typer.echo(str(step))
+        return
+    there = scheduler.installed(name)
+    if status:
+        typer.echo(words.say("schedule_installed" if there is not None else "schedule_not_installed", name=name))
+        if there:
+            typer.echo(there)
+    elif remove and there is None:
+        _say(words.say("schedule_not_installed", name=name))
+    else:
+        system.take(steps)
+        _say(words.say("schedule_removed" if remove else "schedule_installed", name=name))
+        if install:
+            written = [environment.client_secret for environment in request.settings.environments.values()]
+            variables = [found for secret in written if secret and (found := variable(secret.get_secret_value()))]
+            _say(words.say(f"schedule_note_{scheduler.kind}", variables=variables))
+
+
+@app.command()
+def doctor(
+    workbook: Annotated[Path | None, typer.Argument(metavar="[WORKBOOK]")] = None,
+    lang: LangOption = None,
+    config: ConfigOption = None,
+) -> None:
+    from batch.doctor import Level, examine, exit_code
+    from batch.settings import find_settings, load_settings
+    from batch.world import NoProgress, system_world
+
+    language: str | None = lang
+    with suppress(BatchError):  # what is wrong with the settings is a finding
+        language = language or load_settings(find_settings(workbook, config)).language
+    words = _words(Language(language) if language else None, None)
+    findings = []
+    for finding in examine(workbook, config, words, system_world(NoProgress())):
+        findings.append(finding)
+        typer.echo(f"{finding.level.value} {words.explain(finding.code, **finding.facts)}")
+    wrong = sum(finding.level is Level.WRONG for finding in findings)
+    _say(words.say("doctor_wrong", count=wrong) if wrong else words.say("doctor_good"))
+    raise typer.Exit(exit_code(findings))
 
 
 @app.command()
@@ -248,8 +459,10 @@ def _words(lang: Language | None, config: Path | None) -> Catalogue:
 
 
 @contextmanager
-def _explaining(words: Catalogue, *afterwards: str) -> Iterator[None]:
-    """Expected errors become a sentence in the user's language, further sentences, and exit code 2."""
+def _explaining(
+    words: Catalogue, *afterwards: str, exit_codes: Mapping[type[BatchError], int] = MappingProxyType({})
+) -> Iterator[None]:
+    """Expected errors become a sentence in the user's language, further sentences, and an exit code, mostly 2."""
     try:
         yield
     except BatchError as error:
@@ -257,13 +470,39 @@ def _explaining(words: Catalogue, *afterwards: str) -> Iterator[None]:
         _say(words.say("error_line", text=_explain(error, words)))
         for key in afterwards:
             _say(words.say(key))
-        raise typer.Exit(2) from None
+        codes = (code for kind, code in exit_codes.items() if isinstance(error, kind))
+        raise typer.Exit(next(codes, 2)) from None
+
+
+def _end_run(summary: Summary, words: Catalogue, *, as_json: bool) -> None:
+    """Say what came of a run, and leave with its exit code."""
+    _print_summary(summary, words, as_json=as_json)
+    if as_json:
+        typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
+    raise typer.Exit(summary.exit_code)
 
 
 def _exit_code(errors: list[BatchError]) -> int:
     if any(isinstance(error, AccountError) for error in errors):
         return 3
     return 4 if errors else 0
+
+
+def _open_browser(address: str) -> None:
+    """In a thread of its own, since some browsers are waited for until they are closed."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def _agreed(question: str) -> bool:
+    """Ask, and read one line of the answer; where nobody can answer, that is a no."""
+    typer.echo(question, err=True, nl=False)
+    answer = sys.stdin.readline() if sys.stdin else ""
+    if not answer:
+        _say("")
+    return answer.strip().casefold() in {"t", "tak", "y", "yes"}
 
 
 # --- saying things
@@ -283,8 +522,7 @@ def _print_summary(summary: Summary, words: Catalogue, *, as_json: bool = False)
 
     for result in summary.results:
         if status_of(result["code"]) == "planned":
-            facts = {"title": words.title(result["code"]), "price": result["new_price"], "stock": result["new_stock"]}
-            typer.echo(words.say("plan_row", **{**result, **facts}), err=as_json)
+            typer.echo(words.say("plan_row", **{**result, "title": words.title(result["code"])}), err=as_json)
     troubled = [r for r in summary.results if status_of(r["code"]) in {"failed", "doubt"}]
     for result in troubled[:ROWS_SHOWN]:
         _say(f"✖ {result['message']}")
@@ -301,6 +539,8 @@ def _print_summary(summary: Summary, words: Catalogue, *, as_json: bool = False)
         _say(words.say("log_is_at", log=_log_file()))
     if summary.delivered:
         _say(words.say("summary_where", path=summary.workbook))
+    if summary.report:
+        _say(words.say("summary_report", path=summary.report))
 
 
 def _progress() -> Any:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.accounts.endpoint import TokenEndpoint
-from batch.accounts.token_file import Token
+from batch.accounts.spool import Spool
+from batch.accounts.token_file import Token, token_path
 from batch.accounts.tokens import TokenState, TokenStore, open_tokens
-from batch.allegro.pace import Budget, Lanes
-from batch.allegro.session import ApiSession, Traffic, new_http
-from batch.errors import AccountError, SettingsError
+from batch.allegro.pace import Budget
+from batch.allegro.session import AccessTokens, ApiSession, Traffic, new_http
+from batch.errors import AccountError, LoginNeeded, SettingsError
 from batch.model import Account
 from batch.settings import Settings
 from batch.world import World
@@ -41,24 +42,37 @@ class Connector:
 
     def connect(self, account: Account) -> Connection:
         """A session for `account`, its token checked. Raises AccountError, SettingsError or ApiError."""
-        environment = self.settings.environment(account.environment)
         store = self.tokens(account)
         token = store.current()
+        session = self._session(account, _AccessTokens(store))
+        return Connection(session, f"{session.api_url} {token.login or account.name}")
+
+    def session_with(self, account: Account, access_token: str) -> ApiSession:
+        """A session for `account` with a token that is in no file yet. Raises SettingsError."""
+        return self._session(account, _Given(access_token, account.name))
+
+    def _session(self, account: Account, tokens: AccessTokens) -> ApiSession:
+        environment = self.settings.environment(account.environment)
         limits, clock = environment.limits, self.world.clock
         with self._lock:
             key = (environment.api_url, environment.client_id)
             requests = self._budgets.setdefault(key, Budget(clock, per_minute=limits.requests_per_minute))
-        writes = Budget(clock, per_minute=limits.offer_writes_per_minute, per_hour=limits.offer_writes_per_hour)
-        session = ApiSession(
+        traffic = Traffic.open(
+            clock,
+            requests,
+            writes_per_minute=limits.offer_writes_per_minute,
+            writes_per_hour=limits.offer_writes_per_hour,
+            changes_per_minute=limits.changes_per_minute,
+        )
+        return ApiSession(
             api_url=environment.api_url,
             account=account.name,
             user_agent=environment.user_agent,
             language=self.language,
-            tokens=_AccessTokens(store),
-            traffic=Traffic(requests, writes, Lanes(per_minute=limits.offer_writes_per_minute)),
+            tokens=tokens,
+            traffic=traffic,
             clock=clock,
         )
-        return Connection(session, f"{environment.api_url} {token.login or account.name}")
 
     def tokens(self, account: Account) -> TokenStore:
         """The tokens of `account`, one store a run. Raises AccountError or SettingsError."""
@@ -75,10 +89,10 @@ class Connector:
         """The address of an offer of `account`, without its number."""
         return f"{self.settings.environment(account.environment).auth_url}/oferta/"
 
-    def _open(self, account: Account) -> TokenStore:
-        environment, source = self.settings.environment(account.environment), self.settings.account(account.name)
-        clock = self.world.clock
-        endpoint = TokenEndpoint(
+    def endpoint(self, account: Account) -> TokenEndpoint:
+        """Where the tokens of `account` come from. Raises SettingsError."""
+        environment, clock = self.settings.environment(account.environment), self.world.clock
+        return TokenEndpoint(
             auth_url=environment.auth_url,
             client_id=environment.client_id,
             secret=environment.read_secret,
@@ -86,16 +100,49 @@ class Connector:
             clock=clock.now,
             sleep=clock.sleep,
         )
+
+    def token_path(self, account: Account) -> Path:
+        """The token file of `account`."""
+        return token_path(account.name, account.token_file, self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the workbook."""
+        return self.workbook.absolute().parent
+
+    @property
+    def spool(self) -> Spool:
+        """Where new pairs are kept until their file has them."""
+        return Spool(self.world.data_folder / "tokens")
+
+    def _open(self, account: Account) -> TokenStore:
+        if account.token_file_of:
+            raise AccountError("token_file_shared", account=account.name, other=account.token_file_of)
+        source = self.settings.account(account.name)
         return open_tokens(
             account,
-            endpoint,
-            folder=self.workbook.absolute().parent,
-            spool_folder=self.world.data_folder / "tokens",
+            self.endpoint(account),
+            folder=self.folder,
+            spool_folder=self.spool.folder,
             refresh_tokens=self.settings.station.refresh_tokens,
             token_url=source.token_url.get_secret_value() if source.token_url else None,
             publish=source.publish,
             login=account.login,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One access token and no other."""
+
+    token: str = field(repr=False)
+    account: str
+
+    def access_token(self) -> str:
+        return self.token
+
+    def replace(self, rejected: str) -> str:  # noqa: ARG002  (there is no other one)
+        raise LoginNeeded("login_needed", account=self.account)
 
 
 @dataclass(frozen=True, slots=True)

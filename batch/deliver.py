@@ -1,30 +1,32 @@
 """Answers into the workbook; where it cannot be written, into the journal until it can.
 
-The workbook may have been saved by somebody else since it was read: then it is read again and every answer
+The workbook may have been changed by somebody else since it was read: then it is read again and every answer
 finds its row by account and external id, not by number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from batch import report
-from batch.errors import WorkbookError
 from batch.export import OrderUpdate, held_orders, place
 from batch.journal import Journal
 from batch.messages import Catalogue
-from batch.report import ResultRow
+from batch.model import Outcome
+from batch.report import Reporter, ResultRow
 from batch.validate.cells import text_of
 from batch.workbook import schema
-from batch.workbook.patch import BodyRow, Change, SetBody, SetCells, UpdateBody, write_workbook
-from batch.workbook.read import Row, TableData, WorkbookData, read_workbook
+from batch.workbook.desk import Desk
+from batch.workbook.patch import BodyRow, CellOut, SetBody, SetCells, TableChange, UpdateBody
+from batch.workbook.read import Row, TableData, WorkbookData
+from batch.world import World
 
 TABLES = ("Accounts", "Defaults", "Products", "Settings", "Results")
-READINGS = 5  # of a workbook that changes under our hands
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +48,17 @@ def tables_to_write(path: Path, journal: Journal, *, orders: bool) -> tuple[str,
     return (*TABLES, "Orders") if orders or owed else TABLES
 
 
-def deliver_plan(book: WorkbookData, answers: Answers) -> None:
+def deliver_plan(desk: Desk, book: WorkbookData, answers: Answers) -> None:
     """Write a dry run's rows to `Results`, in place of the previous dry run's; nothing else. Raises WorkbookError."""
-    _write(book, lambda now: [_results_body(now, answers.results, answers.keep_runs, drop_plans=True)])
+    desk.update(book, lambda now: [_results_body(now, answers.results, answers.keep_runs, drop_plans=True)])
 
 
-def deliver(book: WorkbookData, answers: Answers, journal: Journal) -> None:
+def deliver(desk: Desk, book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Write the answers, and those still owed from earlier runs. Raises WorkbookError when that cannot be done."""
     owed = journal.owed(place_of(book.path))
     earlier = [report.from_json(debt["results"]) for _, _, debt in owed]
     orders = [*(order for _, _, debt in owed for order in map(_order_from_json, debt["orders"])), *answers.orders]
-    _write(book, lambda now: [*_changes(now, answers, earlier), *_order_changes(now, orders, answers)])
+    desk.update(book, lambda now: [*_changes(now, answers, earlier), *_order_changes(now, orders, answers)])
     journal.settle_debt([owed_id for owed_id, _, _ in owed])
 
 
@@ -66,16 +68,43 @@ def owe(book: WorkbookData, answers: Answers, journal: Journal) -> None:
     journal.owe(place_of(book.path), answers.run, {"results": report.to_json(answers.results), "orders": orders})
 
 
-def _write(book: WorkbookData, changes: Callable[[WorkbookData], Sequence[Change]]) -> None:
-    for attempt in range(READINGS):
-        try:
-            write_workbook(book.path, changes(book), expect=book.stamp)
-        except WorkbookError as error:
-            if error.code != "workbook_changed" or attempt == READINGS - 1:
-                raise
-            book = read_workbook(book.path, tables=book.tables)
-        else:
-            return
+class AnswersAsTheyCome:
+    """Progress that also fills in `Products` while the run goes on, where the user has the workbook open.
+
+    What cannot be written now is no loss: `deliver` writes all answers at the end.
+    """
+
+    def __init__(self, desk: Desk, book: WorkbookData, reporter: Reporter, world: World) -> None:
+        self._desk, self._reporter, self._world = desk, reporter, world
+        self._products = replace(book, tables={"Products": book.tables["Products"]})
+        self._lock = threading.Lock()
+        self._waiting: list[Outcome] = []
+        self._written = self._total = 0
+
+    def begin(self, account: str, total: int) -> None:
+        """An account has `total` rows to be answered."""
+        with self._lock:
+            self._total += total
+        self._world.progress.begin(account, total)
+
+    def advance(self, outcome: Outcome) -> None:
+        """One row has its answer."""
+        self._world.progress.advance(outcome)
+        with self._lock:
+            self._waiting.append(outcome)
+        self._desk.soon(self._write)
+
+    def _write(self) -> str:
+        with self._lock:
+            outcomes = list(self._waiting)
+        results = self._reporter.results(outcomes, self._world.clock.now())
+        self._desk.update(
+            self._products, lambda now: [SetCells("Products", _product_cells(now, [results]))], wait=False
+        )
+        with self._lock:
+            del self._waiting[: len(outcomes)]
+            self._written += len(outcomes)
+            return self._reporter.words.say("answers_so_far", done=self._written, total=self._total)
 
 
 def place_of(workbook: Path) -> str:
@@ -83,32 +112,36 @@ def place_of(workbook: Path) -> str:
     return str(workbook.resolve())
 
 
-def _changes(book: WorkbookData, answers: Answers, earlier: Sequence[Sequence[ResultRow]]) -> list[Change]:
-    products = book.tables["Products"]
+def _changes(book: WorkbookData, answers: Answers, earlier: Sequence[Sequence[ResultRow]]) -> list[TableChange]:
     runs = [*earlier, answers.results]
+    listed = [result for results in runs for result in results if report.is_listed(result)]
+    return [
+        SetCells("Products", _product_cells(book, runs)),
+        _results_body(book, listed, answers.keep_runs, drop_plans=False),
+        SetCells("Accounts", account_cells(book, answers.accounts)),
+    ]
+
+
+def _product_cells(book: WorkbookData, runs: Sequence[Sequence[ResultRow]]) -> dict[int, dict[str, CellOut]]:
+    """The answers of `runs`, oldest first, by the row they belong to now."""
+    products = book.tables["Products"]
     placed: dict[int, ResultRow] = {}
     for results in runs:
         for number, result in report.place(results, products).items():
             if result["code"] not in report.QUIET or number not in placed:  # "unchanged" does not hide what was owed
                 placed[number] = result
     by_number = {row[0]: row for row in products.rows}
-    cells = {
+    return {
         number: report.product_cells(result)
         for number, result in placed.items()
         if not _says_so_already(products, by_number[number], result)
     }
-    listed = [result for results in runs for result in results if result["code"] not in report.QUIET]
+
+
+def account_cells(book: WorkbookData, cells: Mapping[str, Mapping[str, CellOut]]) -> dict[int, Mapping[str, CellOut]]:
+    """Output cells by account name -> by the row of `Accounts` they belong to now."""
     accounts = book.tables["Accounts"]
-    account_cells = {
-        row[0]: answers.accounts[name]
-        for row in accounts.rows
-        if (name := text_of(accounts.value(row, "account"))) in answers.accounts
-    }
-    return [
-        SetCells("Products", cells),
-        _results_body(book, listed, answers.keep_runs, drop_plans=False),
-        SetCells("Accounts", account_cells),
-    ]
+    return {row[0]: cells[name] for row in accounts.rows if (name := text_of(accounts.value(row, "account"))) in cells}
 
 
 def _results_body(book: WorkbookData, listed: Sequence[ResultRow], keep_runs: int, *, drop_plans: bool) -> SetBody:
@@ -119,7 +152,7 @@ def _results_body(book: WorkbookData, listed: Sequence[ResultRow], keep_runs: in
     )
 
 
-def _order_changes(book: WorkbookData, orders: Sequence[OrderUpdate], answers: Answers) -> list[Change]:
+def _order_changes(book: WorkbookData, orders: Sequence[OrderUpdate], answers: Answers) -> list[TableChange]:
     if not orders:
         return []
     removed = schema.word(schema.ORDER_STATUSES, "LINE_REMOVED", answers.words.language)
@@ -143,5 +176,7 @@ def _order_from_json(data: Mapping[str, Any]) -> OrderUpdate:
 def _says_so_already(products: TableData, row: Row, result: ResultRow) -> bool:
     """A row that is skipped again and again keeps the time of its first skipping."""
     return result["code"] in report.QUIET and all(
-        text_of(products.value(row, key)) == text_of(result[key]) for key in ("status", "message")
+        text_of(products.value(row, key)) == text_of(value)
+        for key, value in report.product_cells(result).items()
+        if key != "updated_at"
     )

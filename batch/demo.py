@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from batch import pipeline
+from batch.accounts.endpoint import parse_grant
 from batch.accounts.renewal import write_new
 from batch.accounts.spool import Spool
 from batch.messages import Catalogue
@@ -38,11 +39,10 @@ def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> 
         for account in ACCOUNTS:
             write_new(
                 folder / f"{account}.allegro.token",
-                simulator.issue_tokens(account),
+                parse_grant(simulator.issue_tokens(account), world.clock.now(), host=simulator.url),
                 environment=ENVIRONMENT,
                 login=account,
                 user_id=account,
-                issued_at=world.clock.now(),
                 spool=Spool(world.data_folder / "tokens"),
             )
         write_template(workbook, words.language, rows=tables(good_rows, words.language))

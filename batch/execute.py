@@ -59,7 +59,15 @@ class Attempts(Protocol):
     """What this needs of the journal (`journal.Journal`)."""
 
     def intend(
-        self, *, seller: str, external_id: str, after: Entry | None, run: str, price: Money | None, stock: int | None
+        self,
+        *,
+        seller: str,
+        external_id: str,
+        after: Entry | None,
+        run: str,
+        price: Money | None,
+        stock: int | None,
+        product: str | None,
     ) -> Entry: ...
     def save(self, entry: Entry) -> None: ...
 
@@ -166,6 +174,7 @@ class DraftExecutor:
             run=self._run,
             price=step.row.price,
             stock=step.row.stock,
+            product=step.row.product_id or step.row.gtin,
         )
 
     def _take(self, step: Step, entry: Entry, result: Made | Accepted | Refused) -> None:
@@ -193,7 +202,7 @@ class DraftExecutor:
             state=State.DONE,
             code="draft_incomplete" if made.errors else "draft_created",
             offer_id=made.offer_id,
-            details={"errors": [list(pair) for pair in made.errors]},
+            details={**(entry.details or {}), "errors": [list(pair) for pair in made.errors]},
             trace_id=made.trace_id,
         )
         self._save(done)

@@ -8,6 +8,10 @@ outcomes alone loses that knowledge with the process.
 Attempts at one (seller, external id) are numbered, and the number is unique: two runs that both found
 nothing at Allegro cannot both write the same intent, so only one of them sends.
 
+A *change* is one thing sent about an offer that exists: `sending -> accepted -> done | failed`, or `withdrawn`. It
+holds what Allegro held before, which is what `undo` writes back. Its command id is ours and on disk before the call,
+so that a command whose answer was lost is asked about, or sent again, under the same id.
+
 SQLite by default; only SQLAlchemy Core is used, so that another database needs no other code.
 """
 
@@ -27,7 +31,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from batch.errors import AttemptTaken, JournalError
-from batch.model import Entry, Money, State
+from batch.model import Change, Entry, Money, State, Way
 
 SCHEMA_VERSION = "1"
 PREPARATIONS = 10  # more than there are tables: each failure means that another run has made one
@@ -57,6 +61,41 @@ _entries = sa.Table(
     sa.Column("updated_at", sa.Text, nullable=False),
     sa.Column("reported", sa.Boolean, nullable=False, default=False),
     sa.UniqueConstraint("seller", "external_id", "attempt", name="one_attempt"),
+)
+_changes = sa.Table(
+    "changes",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("seller", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("offer_id", sa.Text, nullable=False),
+    sa.Column("external_id", sa.Text),
+    sa.Column("way", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("command", sa.Text),
+    sa.Column("old_price", sa.Text),
+    sa.Column("old_currency", sa.Text),
+    sa.Column("new_price", sa.Text),
+    sa.Column("new_currency", sa.Text),
+    sa.Column("old_stock", sa.Integer),
+    sa.Column("new_stock", sa.Integer),
+    sa.Column("old_status", sa.Text),
+    sa.Column("operation", sa.Text),
+    sa.Column("code", sa.Text),
+    sa.Column("errors", sa.Text),
+    sa.Column("trace_id", sa.Text),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Column("reported", sa.Boolean, nullable=False, default=False),
+    sa.Index("changes_of_run", "run"),
+    sa.Index("changes_unsettled", "seller", "reported", "state"),
+)
+_runs = sa.Table(
+    "runs",
+    _metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("workbook", sa.Text, nullable=False),
+    sa.Column("undoes", sa.Text),
+    sa.Column("started", sa.Text, nullable=False),
 )
 _owed = sa.Table(
     "owed",
@@ -137,13 +176,22 @@ class Journal:
         return found
 
     def intend(
-        self, *, seller: str, external_id: str, after: Entry | None, run: str, price: Money | None, stock: int | None
+        self,
+        *,
+        seller: str,
+        external_id: str,
+        after: Entry | None,
+        run: str,
+        price: Money | None,
+        stock: int | None,
+        product: str | None = None,
     ) -> Entry:
         """Write the intent to create a draft, on disk when this returns.
 
         `after` is the newest attempt the decision was based on. Raises AttemptTaken when there is a newer one.
         """
         now = self._clock()
+        details = {"product": product}
         entry = Entry(
             id=0,
             seller=seller,
@@ -155,11 +203,13 @@ class Journal:
             updated_at=now,
             price=price,
             stock=stock,
+            details=details,
         )
         values = {
             "seller": seller,
             "external_id": external_id,
             "attempt": entry.attempt,
+            "details": json.dumps(details),
             "run": run,
             "state": entry.state,
             "price": str(price.amount) if price else None,
@@ -188,11 +238,87 @@ class Journal:
         }
         self._write(_entries.update().where(_entries.c.id == entry.id).values(values))
 
-    def mark_reported(self, entry_ids: Sequence[int]) -> None:
-        """The answers of these entries are in the workbook (or owed to it)."""
-        for start in range(0, len(entry_ids), BLOCK):
-            block = entry_ids[start : start + BLOCK]
-            self._write(_entries.update().where(_entries.c.id.in_(block)).values(reported=True))
+    def mark_reported(self, entry_ids: Sequence[int], change_ids: Sequence[int] = ()) -> None:
+        """The answers of these entries and changes are in the workbook (or owed to it)."""
+        for table, ids in ((_entries, entry_ids), (_changes, change_ids)):
+            for start in range(0, len(ids), BLOCK):
+                self._write(table.update().where(table.c.id.in_(ids[start : start + BLOCK])).values(reported=True))
+
+    # --- changes of offers
+
+    def intend_changes(self, changes: Sequence[Change]) -> list[Change]:
+        """Write the intents of one call, all or none, on disk when this returns; they come back with their ids.
+
+        The drafts that are to be deleted are `undone` from here on, so that no later run makes them again; when
+        a deletion fails, `save_changes` takes that back.
+        """
+        now = self._clock()
+        insert = _changes.insert().returning(_changes.c.id, sort_by_parameter_order=True)
+        rows = [_change_values(change, now) for change in changes]
+        ids = self._write((insert, rows), *_drafts(changes, State.DONE, State.UNDONE)).scalars().all()
+        return [replace(change, id=id_, updated_at=now) for id_, change in zip(ids, changes, strict=True)]
+
+    def save_changes(self, changes: Sequence[Change]) -> None:
+        """Write how far changes have come (state, operation, code, errors, trace id), all or none."""
+        update = (
+            _changes.update()
+            .where(_changes.c.id == sa.bindparam("of_id"))
+            .values({key: sa.bindparam(key) for key in (*_OUTCOME, "updated_at")})
+        )
+        now = self._clock()
+        rows = [
+            {key: values[key] for key in (*_OUTCOME, "updated_at")} | {"of_id": change.id}
+            for change in changes
+            for values in (_change_values(change, now),)
+        ]
+        lost = [change for change in changes if change.state in {State.FAILED, State.WITHDRAWN}]
+        if rows:
+            self._write((update, rows), *_drafts(lost, State.UNDONE, State.DONE))
+
+    def unsettled_changes(self, seller: str) -> list[Change]:
+        """What is still open at Allegro, and what ended without its answer in the workbook yet; oldest first."""
+        states = [State.SENDING, State.ACCEPTED, State.DONE]
+        query = sa.select(_changes).where(
+            _changes.c.seller == seller, _changes.c.reported.is_(sa.false()), _changes.c.state.in_(states)
+        )
+        return [_change(row) for row in self._all(query.order_by(_changes.c.id))]
+
+    # --- runs, and what they did
+
+    def begin_run(self, run: str, workbook: str, undoes: str | None = None) -> None:
+        """Note that a run on `workbook` begins; `undoes` names the run that it takes back."""
+        values = {"name": run, "workbook": workbook, "undoes": undoes, "started": self._clock().isoformat()}
+        self._write(_runs.insert().values(values))
+
+    def find_run(self, name: str) -> bool:
+        """Whether there was a run of that name."""
+        return bool(self._all(sa.select(_runs.c.name).where(_runs.c.name == name)))
+
+    def last_run(self, workbook: str) -> str | None:
+        """The last run on `workbook` that changed something at Allegro and was no undoing; None without one."""
+        done = [State.DONE, State.UNDONE]
+        changing = sa.union(*(sa.select(t.c.run).where(t.c.state.in_(done)) for t in (_entries, _changes)))
+        query = (
+            sa.select(_runs.c.name)
+            .where(_runs.c.workbook == workbook, _runs.c.undoes.is_(None), _runs.c.name.in_(changing))
+            .order_by(_runs.c.started.desc(), _runs.c.name.desc())
+            .limit(1)
+        )
+        return next((str(row.name) for row in self._all(query)), None)
+
+    def done_in(self, run: str) -> tuple[list[Entry], list[Change]]:
+        """The drafts and changes of a run that came about, whether or not they were taken back since."""
+        done = [State.DONE, State.UNDONE]
+        entries = sa.select(_entries).where(_entries.c.run == run, _entries.c.state.in_(done))
+        changes = sa.select(_changes).where(_changes.c.run == run, _changes.c.state.in_(done))
+        return (
+            [_entry(row) for row in self._all(entries.order_by(_entries.c.id))],
+            [_change(row) for row in self._all(changes.order_by(_changes.c.id))],
+        )
+
+    def mark_undone(self, change_ids: Sequence[int]) -> None:
+        """These changes were taken back."""
+        self._write(_changes.update().where(_changes.c.id.in_(change_ids)).values(state=State.UNDONE))
 
     # --- answers that could not be written into the workbook yet
 
@@ -281,12 +407,11 @@ class Journal:
         self._connection.commit()
 
     def _write(self, *statements: Any) -> Any:
-        """Carry out statements, each alone or with its list of values, in one transaction. Gives the last result."""
+        """Carry out statements, or (statement, rows) pairs, as one transaction; the result of the first."""
         with self._lock:
             try:
-                for statement in statements:
-                    parts = statement if isinstance(statement, tuple) else (statement,)
-                    result = self._connection.execute(*parts)
+                results = [self._connection.execute(*(s if isinstance(s, tuple) else (s,))) for s in statements]
+                frozen = results[0].freeze()() if results[0].returns_rows else results[0]
                 self._connection.commit()
             except sa.exc.IntegrityError:
                 self._connection.rollback()
@@ -294,7 +419,7 @@ class Journal:
             except sa.exc.SQLAlchemyError as error:
                 self._connection.rollback()
                 raise JournalError("journal_unusable", reason=_reason(error)) from error
-            return result
+            return frozen
 
     def _all(self, query: Any) -> Sequence[Any]:
         with self._lock:
@@ -337,7 +462,7 @@ def _entry(row: Any) -> Entry:
         state=State(row.state),
         created_at=datetime.fromisoformat(row.created_at),
         updated_at=datetime.fromisoformat(row.updated_at),
-        price=Money(Decimal(row.price), row.currency) if row.price else None,
+        price=_money(row.price, row.currency),
         stock=row.stock,
         offer_id=row.offer_id,
         operation=row.operation,
@@ -346,6 +471,74 @@ def _entry(row: Any) -> Entry:
         trace_id=row.trace_id,
         reported=bool(row.reported),
     )
+
+
+_OUTCOME = ("state", "operation", "code", "errors", "trace_id")
+
+
+def _change_values(change: Change, now: datetime) -> dict[str, Any]:
+    old, new = change.old_price, change.new_price
+    return {
+        "seller": change.seller,
+        "run": change.run,
+        "offer_id": change.offer_id,
+        "external_id": change.external_id,
+        "way": change.way,
+        "state": change.state,
+        "command": change.command,
+        "old_price": str(old.amount) if old else None,
+        "old_currency": old.currency if old else None,
+        "new_price": str(new.amount) if new else None,
+        "new_currency": new.currency if new else None,
+        "old_stock": change.old_stock,
+        "new_stock": change.new_stock,
+        "old_status": change.old_status,
+        "operation": change.operation,
+        "code": change.code,
+        "errors": json.dumps(change.errors) if change.errors else None,
+        "trace_id": change.trace_id,
+        "updated_at": now.isoformat(),
+        "reported": change.reported,
+    }
+
+
+def _change(row: Any) -> Change:
+    return Change(
+        id=row.id,
+        seller=row.seller,
+        run=row.run,
+        offer_id=row.offer_id,
+        external_id=row.external_id,
+        way=Way(row.way),
+        state=State(row.state),
+        command=row.command,
+        old_price=_money(row.old_price, row.old_currency),
+        new_price=_money(row.new_price, row.new_currency),
+        old_stock=row.old_stock,
+        new_stock=row.new_stock,
+        old_status=row.old_status,
+        operation=row.operation,
+        code=row.code,
+        errors=tuple((text, code) for text, code in json.loads(row.errors or "[]")),
+        trace_id=row.trace_id,
+        updated_at=datetime.fromisoformat(row.updated_at),
+        reported=bool(row.reported),
+    )
+
+
+def _drafts(changes: Iterable[Change], before: State, after: State) -> list[Any]:
+    """The statements that mark the drafts behind deletions."""
+    return [
+        _entries.update()
+        .where(_entries.c.seller == change.seller, _entries.c.offer_id == change.offer_id, _entries.c.state == before)
+        .values(state=after)
+        for change in changes
+        if change.way is Way.DELETE
+    ]
+
+
+def _money(amount: str | None, currency: str | None) -> Money | None:
+    return Money(Decimal(amount), currency or "") if amount else None
 
 
 def _reason(error: Exception) -> str:

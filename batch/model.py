@@ -20,6 +20,7 @@ class Job(StrEnum):
     """One of the things a run does."""
 
     DRAFTS = "drafts"
+    UPDATES = "updates"
     ORDERS = "orders"
 
 
@@ -74,6 +75,7 @@ class Account:
     active: bool
     row: int
     login: str | None = None  # the login it was linked to, as an earlier run wrote it
+    token_file_of: str | None = None  # another account that names the same token file, which is not known to be ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,13 @@ class ProductRow:
     action: Action
     offer_id: str | None
     defaults: OfferDefaults
-    cell: CellRef  # where the product is named: the EAN, else the product id
+    cell: CellRef  # where the product is named: the EAN, else the product id, the external id, the offer id
+    columns: Mapping[str, str] = field(default_factory=dict)  # letters of the table's columns by key
+    missing: tuple[Problem, ...] = ()  # what a draft would lack; an offer that exists needs none of it
+
+    def at(self, key: str) -> CellRef | None:
+        """The row's cell in a column."""
+        return CellRef(self.cell.sheet, self.columns[key], self.row) if key in self.columns else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +156,7 @@ class FoundOffer:
     status: str
     price: Money | None
     stock: int | None
+    marketplace: str = "allegro-pl"  # the base one, on which its price is
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +164,7 @@ class Outcome:
     """What came of one row of `Products`: a code of the catalogue and the facts for its text.
 
     `errors` are Allegro's own words, one (message, code) pair each. `problems` are all bad cells of the row,
-    the first of which gives the code. `entry` is the journal's entry behind it.
+    the first of which gives the code. `entry` is the journal's entry behind it, `changes` are its changes.
     """
 
     row: int
@@ -168,11 +177,14 @@ class Outcome:
     offer_id: str | None = None
     external_id: str | None = None
     action: Action | None = None
+    old_price: Money | None = None
     new_price: Money | None = None
+    old_stock: int | None = None
     new_stock: int | None = None
     errors: tuple[tuple[str, str], ...] = ()
     trace_id: str | None = None
     entry: int | None = None
+    changes: tuple[int, ...] = ()
 
     @classmethod
     def of_problems(
@@ -192,13 +204,14 @@ class Outcome:
 
 
 class State(StrEnum):
-    """Where an attempt at a draft stands."""
+    """Where an attempt at a draft, or a change of an offer, stands."""
 
     SENDING = "sending"
     ACCEPTED = "accepted"
     DONE = "done"
     FAILED = "failed"
-    WITHDRAWN = "withdrawn"
+    WITHDRAWN = "withdrawn"  # it is certain that nothing arrived, or it was overtaken
+    UNDONE = "undone"  # done, and taken back since
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +236,78 @@ class Entry:
     reported: bool = False
 
 
+class Way(StrEnum):
+    """How a change is sent to Allegro."""
+
+    PRICE = "price"  # command: one price for up to 1000 offers
+    STOCK = "stock"  # command: one stock for up to 1000 offers
+    BULK = "bulk"  # command: 25 changes, each of its own
+    PUBLISH = "publish"  # command, up to 1000 offers
+    END = "end"  # command, up to 1000 offers
+    PATCH = "patch"  # one offer: stock 0, and what commands do not do
+    DELETE = "delete"  # one draft
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The journal's record of one thing sent about one offer. Times are aware UTC.
+
+    `old_…` is what Allegro held before, `new_…` what was sent; None where it is not touched. Changes of one
+    `command` went out in one call.
+    """
+
+    id: int
+    seller: str
+    run: str
+    offer_id: str
+    external_id: str | None
+    way: Way
+    state: State
+    command: str | None = None
+    old_price: Money | None = None
+    new_price: Money | None = None
+    old_stock: int | None = None
+    new_stock: int | None = None
+    old_status: str | None = None
+    marketplace: str = "allegro-pl"  # on which the price is; only for sending
+    operation: str | None = None
+    code: str | None = None
+    errors: tuple[tuple[str, str], ...] = ()
+    trace_id: str | None = None
+    updated_at: datetime | None = None
+    reported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a call came to.
+
+    DONE, ACCEPTED (perhaps with an operation to follow), WITHDRAWN when the offer is busy with an earlier edit, or
+    FAILED: `status` is the HTTP status, `code` ours, `errors` Allegro's own words.
+    """
+
+    state: State
+    operation: str | None = None
+    status: int | None = None
+    code: str | None = None
+    errors: tuple[tuple[str, str], ...] = ()
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """How a change stands by Allegro's report: DONE, FAILED or ACCEPTED (still open).
+
+    `code` is ours for a FAILED one, `passing` says that another attempt may mend it.
+    """
+
+    state: State
+    code: str | None = None
+    errors: tuple[tuple[str, str], ...] = ()
+    passing: bool = False
+    trace_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """Allegro's answer: the offer exists. `errors` are what it lacks before it can be published."""
@@ -231,6 +316,8 @@ class Made:
     status: str
     errors: tuple[tuple[str, str], ...] = ()
     trace_id: str | None = None
+    price: Money | None = None
+    stock: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,4 +337,11 @@ class Refused:
     code: str
     facts: Facts = field(default_factory=dict)
     errors: tuple[tuple[str, str], ...] = ()
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Allegro's answer 409 to an edit: an earlier one still runs; nothing was changed, it can be tried later."""
+
     trace_id: str | None = None

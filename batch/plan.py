@@ -1,16 +1,19 @@
 """Rows + the journal + what Allegro holds -> what to do with each row. Pure; nothing is sent from here.
 
-A row gets a Step (something to send or to follow) or an Outcome (its answer is known already).
+A row gets a Step (a draft to send or to follow), a ChangeStep (an offer to change) or an Outcome (its answer is known
+already). What one row wants changed is decided in `plan_changes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeAlias
 
-from batch.model import Action, Entry, FoundOffer, Outcome, ProductRow, State
+from batch.model import Action, Change, Entry, FoundOffer, Job, Outcome, Problem, ProductRow, State
+from batch.plan_changes import OPEN, Catches, ChangeStep, change_outcome, plan_change
 from batch.resolve import ResolvedDefaults
 
 INDEX_LAG = timedelta(seconds=60)
@@ -30,7 +33,7 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One planned call.
+    """One planned draft.
 
     `ids` are the row's defaults, None when they cannot be used (then nothing is sent). `entry` is the newest
     attempt in the journal, if there was any.
@@ -42,25 +45,148 @@ class Step:
     entry: Entry | None = None
 
 
-def plan_drafts(
-    rows: Iterable[ProductRow],
-    *,
-    known: Mapping[str, Entry],
-    found: Mapping[str, Sequence[FoundOffer]],
-    defaults: Mapping[int | None, ResolvedDefaults],
-    now: datetime,
-) -> list[Step | Outcome]:
-    """What a run that makes drafts does with each row, in sheet order.
+Planned: TypeAlias = Step | ChangeStep | Outcome
 
-    `known`: the journal's newest attempt by external id. `found`: what Allegro holds by external id, offers the
-    journal knows included. `defaults`: the resolved defaults by their row on the sheet.
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal and Allegro know of one seller's rows.
+
+    `entries`: the newest attempt by external id. `changes`: those unsettled, or settled and not told yet, by offer
+    id. `offers`: what Allegro holds by external id, offers of the journal included; `held`: by offer id, those that
+    the rows name.
     """
-    return [_plan_row(row, known.get(row.external_id), found, defaults, now) for row in rows]
+
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    changes: Mapping[str, Sequence[Change]] = field(default_factory=dict)
+    offers: Mapping[str, Sequence[FoundOffer]] = field(default_factory=dict)
+    held: Mapping[str, FoundOffer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Plans the rows of one account for one run."""
+
+    jobs: Collection[Job]
+    seller: str
+    run: str
+    known: Known
+    defaults: Mapping[int | None, ResolvedDefaults]  # the resolved defaults by their row on the sheet
+    catches: Catches
+    now: datetime
+
+    def plan(self, rows: Iterable[ProductRow]) -> list[Planned]:
+        """What is done with each row, in sheet order. Of two rows about one offer the first goes on."""
+        taken: dict[str, int] = {}
+        planned = ((row, self._plan_row(row)) for row in rows)
+        return [
+            _once(plan, row, taken) if isinstance(plan, ChangeStep) or Job.UPDATES in self.jobs else plan
+            for row, plan in planned
+        ]
+
+    def _plan_row(self, row: ProductRow) -> Planned:
+        entry = self.known.entries.get(row.external_id)
+        if row.offer_id is not None:
+            return self._plan_offer(row, entry)
+        if not wants_offer(row, self.jobs):
+            return answer(row, "skipped", reason="job")
+        drafts = wants_draft(row)
+        offers = self.known.offers.get(row.external_id, ())
+        if entry is not None and entry.state is State.UNDONE:  # the list may still show what was deleted (it lags)
+            offers = [offer for offer in offers if offer.offer_id != entry.offer_id]
+        if drafts and entry is not None:
+            step = self._unfinished(row, entry, offers)
+            if step is not None:
+                return step
+        if offers:
+            return self._plan_found(row, entry, offers)
+        if not drafts:
+            return answer(row, "offer_missing")
+        return self._plan_new(row, entry)
+
+    def _unfinished(self, row: ProductRow, entry: Entry, offers: Sequence[FoundOffer]) -> Step | None:
+        """A draft of an earlier run that is not at its end; followed by a run of any kind."""
+        if entry.state is State.ACCEPTED:
+            return Step(StepKind.FOLLOW, row, {}, entry)
+        if entry.state is State.SENDING and (offers or self.now - entry.updated_at < INDEX_LAG):
+            return Step(StepKind.LOOK_UP, row, self._ids(row), entry)
+        return None
+
+    def _plan_new(self, row: ProductRow, entry: Entry | None) -> Planned:
+        """There is no offer yet."""
+        if entry is not None and entry.state is State.UNDONE and row.action is Action.AUTO and _same(row, entry):
+            return answer(row, "undone", offer_id=entry.offer_id)
+        if Job.DRAFTS not in self.jobs:
+            return answer(row, "skipped", reason="no_offer")
+        problems = [*row.missing, *self.defaults[row.defaults.row].problems]
+        if problems:
+            placed = [problem if problem.cell else replace(problem, cell=row.cell) for problem in problems]
+            return Outcome.of_problems(row.row, row.account, placed, row.external_id)
+        return Step(StepKind.CREATE, row, self.defaults[row.defaults.row].ids, entry)
+
+    def _plan_found(self, row: ProductRow, entry: Entry | None, offers: Sequence[FoundOffer]) -> Planned:
+        """Allegro has an offer with the row's external id."""
+        best = best_offer(offers, entry.offer_id if entry else None)
+        untold = entry if entry and _untold(entry) and any(o.offer_id == entry.offer_id for o in offers) else None
+        changing = self._plan_change(row, best, untold)
+        if changing is not None:
+            return changing
+        if untold is not None:
+            return draft_outcome(row, untold)
+        if Job.DRAFTS in self.jobs and wants_draft(row):
+            return found_outcome(row, offers, entry.offer_id if entry else None)
+        return replace(answer(row, "offer_unchanged"), offer_id=best.offer_id)
+
+    def _plan_offer(self, row: ProductRow, entry: Entry | None) -> Planned:
+        """The row names its offer."""
+        assert row.offer_id is not None
+        untold = entry if entry and _untold(entry) and entry.offer_id == row.offer_id else None
+        held = self.known.held.get(row.offer_id)
+        updates = Job.UPDATES in self.jobs
+        if updates and held is None and row.action is not Action.CREATE:
+            return answer(row, "offer_missing")
+        changing = self._plan_change(row, held, untold)
+        if changing is not None:
+            return changing
+        if untold is not None:
+            return draft_outcome(row, untold)
+        if not updates or row.action is Action.CREATE:
+            return answer(row, "skipped", reason="has_offer")
+        return answer(row, "offer_unchanged")
+
+    def _plan_change(self, row: ProductRow, held: FoundOffer | None, untold: Entry | None) -> Planned | None:
+        """What is to change about an offer, what earlier changes came to, or None when there is nothing to say."""
+        offer_id = held.offer_id if held else row.offer_id or ""
+        earlier = self.known.changes.get(offer_id, ())
+        pending = [change for change in earlier if change.state in OPEN]
+        if pending:
+            return ChangeStep(row, offer_id, held, pending=tuple(pending))
+        if held is not None and Job.UPDATES in self.jobs and row.action is not Action.CREATE:
+            planned = plan_change(row, held, seller=self.seller, run=self.run, catches=self.catches)
+            if isinstance(planned, ChangeStep):
+                told = tuple(change.id for change in earlier)
+                return replace(planned, entry=untold.id if untold else None, earlier=told)
+            if planned is not None:
+                return planned
+        return change_outcome(row, earlier) if earlier else None
+
+    def _ids(self, row: ProductRow) -> Mapping[str, str] | None:
+        """The defaults a draft can be sent again with, if this run may send any."""
+        resolved = self.defaults.get(row.defaults.row)
+        usable = Job.DRAFTS in self.jobs and resolved is not None and not resolved.problems and not row.missing
+        return resolved.ids if usable and resolved else None
 
 
 def wants_draft(row: ProductRow) -> bool:
     """Whether a row asks for a draft at all."""
     return row.offer_id is None and row.action in {Action.AUTO, Action.CREATE}
+
+
+def wants_offer(row: ProductRow, jobs: Collection[Job]) -> bool:
+    """Whether Allegro must be asked about a row: for a draft, or for the offer to be changed."""
+    if row.offer_id is not None:
+        return Job.UPDATES in jobs
+    return wants_draft(row) or Job.UPDATES in jobs
 
 
 def best_offer(offers: Sequence[FoundOffer], preferred: str | None = None) -> FoundOffer:
@@ -73,34 +199,28 @@ def best_offer(offers: Sequence[FoundOffer], preferred: str | None = None) -> Fo
     return min(offers, key=rank)
 
 
-def _plan_row(
-    row: ProductRow,
-    entry: Entry | None,
-    found: Mapping[str, Sequence[FoundOffer]],
-    defaults: Mapping[int | None, ResolvedDefaults],
-    now: datetime,
-) -> Step | Outcome:
-    unreported = entry is not None and entry.state is State.DONE and not entry.reported
-    if row.offer_id is not None:
-        if entry is not None and unreported and entry.offer_id == row.offer_id:
-            return draft_outcome(row, entry)
-        return answer(row, "skipped", reason="has_offer", offer_id=row.offer_id)
-    if not wants_draft(row):
-        return answer(row, "skipped", reason="job")
-    offers = found.get(row.external_id, ())
-    if entry is not None and entry.state is State.ACCEPTED:
-        return Step(StepKind.FOLLOW, row, {}, entry)
-    resolved = defaults[row.defaults.row]
-    if entry is not None and entry.state is State.SENDING and (offers or now - entry.updated_at < INDEX_LAG):
-        return Step(StepKind.LOOK_UP, row, None if resolved.problems else resolved.ids, entry)
-    if entry is not None and unreported and any(o.offer_id == entry.offer_id for o in offers):
-        return draft_outcome(row, entry)
-    if offers:
-        return found_outcome(row, offers, entry.offer_id if entry else None)
-    if resolved.problems:
-        problems = [problem if problem.cell else replace(problem, cell=row.cell) for problem in resolved.problems]
-        return Outcome.of_problems(row.row, row.account, problems, row.external_id)
-    return Step(StepKind.CREATE, row, resolved.ids, entry)
+def _untold(entry: Entry) -> bool:
+    """Whether the workbook does not know yet that the draft was made."""
+    return entry.state is State.DONE and not entry.reported
+
+
+def _same(row: ProductRow, entry: Entry) -> bool:
+    """Whether the row still asks for the draft that was taken back."""
+    product = (entry.details or {}).get("product")
+    return (row.price, row.stock) == (entry.price, entry.stock) and product in {None, row.product_id or row.gtin}
+
+
+def _once(planned: Planned, row: ProductRow, taken: dict[str, int]) -> Planned:
+    """A second row about the same offer is refused: which of them should win?"""
+    offer_id = planned.offer_id if isinstance(planned, ChangeStep | Outcome) else None
+    if offer_id is None or (isinstance(planned, Outcome) and planned.code == "offer_missing"):
+        return planned
+    first = taken.setdefault(offer_id, row.row)
+    if first == row.row:
+        return planned
+    key = "offer_id" if row.offer_id else "external_id"
+    problem = Problem("duplicate_row", row.at(key) or row.cell, offer_id, {"first_row": first})
+    return Outcome.of_problems(row.row, row.account, [problem], row.external_id)
 
 
 def answer(row: ProductRow, code: str, **facts: object) -> Outcome:
@@ -111,15 +231,15 @@ def answer(row: ProductRow, code: str, **facts: object) -> Outcome:
         code=code,
         facts=facts,
         cell=row.cell,
-        value=row.product_id or row.gtin,
-        external_id=row.external_id,
+        value=row.product_id or row.gtin or row.external_id or row.offer_id,
+        external_id=row.external_id or None,
         action=row.action,
         offer_id=row.offer_id,
     )
 
 
 def planned(step: Step) -> Outcome:
-    """What a dry run says of a step."""
+    """What a dry run says of a draft."""
     codes = {StepKind.CREATE: "planned_create", StepKind.FOLLOW: "draft_pending", StepKind.LOOK_UP: "in_doubt"}
     offer_id = step.entry.offer_id if step.entry else None
     outcome = answer(step.row, codes[step.kind], offer_id=offer_id)

@@ -34,7 +34,7 @@ class BarPerAccount:
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Bars while a person watches; nothing in a pipe or a scheduled run."""
-    if not sys.stderr.isatty():
+    if not (sys.stderr and sys.stderr.isatty()):  # a program without a console (pythonw) has no stderr at all
         yield NoProgress()
         return
     from rich.console import Console  # noqa: PLC0415  (slow, and most runs have nobody watching)

@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from batch.messages import Catalogue, entries
-from batch.model import Action, CellRef, DictionaryEntry, Outcome
+from batch.model import Action, CellRef, DictionaryEntry, Outcome, Problem
 from batch.sum_orders import OrderFigures
 from batch.validate.cells import CellError, parse_gtin, text_of
 from batch.workbook import schema
@@ -40,17 +40,18 @@ class Reporter:
     def results(self, outcomes: Iterable[Outcome], time: datetime) -> list[ResultRow]:
         """The `Results` rows of all outcomes, in the order of the sheet."""
         rows = {row[0]: row for row in self.products.rows}
-        return [self.result(outcome, rows[outcome.row], time) for outcome in sorted(outcomes, key=lambda o: o.row)]
+        return [self.result(outcome, rows.get(outcome.row), time) for outcome in sorted(outcomes, key=lambda o: o.row)]
 
-    def result(self, outcome: Outcome, row: Row, time: datetime) -> ResultRow:
-        """The `Results` row of an outcome; `row` is its row of `Products`."""
-        typed = {key: text_of(self.products.value(row, key)) for key in ("account", "ean", "external_id", "action")}
+    def result(self, outcome: Outcome, row: Row | None, time: datetime) -> ResultRow:
+        """The `Results` row of an outcome; `row` is its row of `Products`, None where that is gone (undo)."""
+        keys = ("account", "ean", "external_id", "action")
+        typed = {key: text_of(self.products.value(row, key)) if row else "" for key in keys}
         offer_id = outcome.offer_id
         return {
             "run": self.run,
             "time": time,
-            "account": typed["account"],
-            "row": outcome.row,
+            "account": typed["account"] or outcome.account,
+            "row": outcome.row or None,
             "ean": typed["ean"],
             "external_id": outcome.external_id or typed["external_id"],
             "action": self._action(outcome, typed["action"]),
@@ -61,9 +62,9 @@ class Reporter:
             "link": self.offer_url[outcome.account] + offer_id
             if offer_id and outcome.account in self.offer_url
             else None,
-            "old_price": None,
+            "old_price": outcome.old_price.amount if outcome.old_price else None,
             "new_price": outcome.new_price.amount if outcome.new_price else None,
-            "old_stock": None,
+            "old_stock": outcome.old_stock,
             "new_stock": outcome.new_stock,
             "trace_id": outcome.trace_id,
         }
@@ -76,9 +77,12 @@ class Reporter:
 
 
 def product_cells(result: ResultRow) -> dict[str, Any]:
-    """The cells of `Products` that answer a row."""
-    cells = {"status": result["status"], "message": result["message"], "updated_at": result["time"]}
-    if result["offer_id"]:
+    """The cells of `Products` that answer a row; the message on one line, so that rows keep their height."""
+    one_line = " • ".join(result["message"].splitlines())
+    cells = {"status": result["status"], "message": one_line, "updated_at": result["time"]}
+    if result["code"] == "undone":
+        cells["offer_id"] = None
+    elif result["offer_id"]:
         cells["offer_id"] = result["offer_id"]
     return cells
 
@@ -96,20 +100,13 @@ def status_cell(code: str, words: Catalogue) -> str:
 
 def message(outcome: Outcome, words: Catalogue) -> str:
     """What happened, where, what to do, and Allegro's own words."""
-    base = {
-        "account": outcome.account,
-        "value": outcome.value,
-        "offer_id": outcome.offer_id,
-        "external_id": outcome.external_id,
-    }
     if outcome.problems:
         lines = [
-            _place(problem.cell, problem.value)
-            + str(words.explain(problem.code, **{**base, "value": problem.value, **problem.facts}))
+            _place(problem.cell, problem.value) + str(words.explain(problem.code, **_facts(outcome, problem)))
             for problem in outcome.problems
         ]
     else:
-        text = str(words.explain(outcome.code, **{**base, **outcome.facts}))
+        text = str(words.explain(outcome.code, **_facts(outcome)))
         is_trouble = status_of(outcome.code) in {"failed", "doubt"}
         lines = [(_place(outcome.cell, outcome.value) if is_trouble else "") + text]
     for text, code in outcome.errors[:ERRORS_SHOWN]:
@@ -117,6 +114,19 @@ def message(outcome: Outcome, words: Catalogue) -> str:
     if outcome.trace_id and (outcome.errors or status_of(outcome.code) == "failed"):
         lines.append(f"trace-id: {outcome.trace_id}")
     return "\n".join(lines)
+
+
+def advice(outcome: Outcome, words: Catalogue) -> str:
+    """What to do about a row, by its first problem."""
+    problem = outcome.problems[0] if outcome.problems else None
+    return words.explain(outcome.code, **_facts(outcome, problem)).advice
+
+
+def _facts(outcome: Outcome, problem: Problem | None = None) -> dict[str, Any]:
+    """What the texts of a row, or of one of its problems, are filled with."""
+    about = problem or outcome
+    base = {"account": outcome.account, "offer_id": outcome.offer_id, "external_id": outcome.external_id}
+    return {**base, "value": about.value, **about.facts}
 
 
 def _place(cell: CellRef | None, value: object) -> str:
@@ -221,10 +231,16 @@ def dictionary_rows(
     return [(source, cells) for _, _, source, cells in sorted(rows, key=lambda row: row[:2])]
 
 
-def run_name(now: datetime, suffix: str, *, dry_run: bool) -> str:
-    """A name that sorts by time and is easy to type: 20261124-133005-k3f, with `plan-` before a dry run's."""
+def run_name(now: datetime, suffix: str, *, dry_run: bool, undo: bool = False) -> str:
+    """A name that sorts by time and is easy to type: 20261124-133005-k3f, after `undo-` or a dry run's `plan-`."""
     name = f"{now:%Y%m%d-%H%M%S}-{suffix}"
+    name = f"undo-{name}" if undo else name
     return f"plan-{name}" if dry_run else name
+
+
+def is_listed(result: Mapping[str, Any]) -> bool:
+    """Whether a result has a row in `Results`: there is something to say about it. An undoing tells all it did."""
+    return result["code"] not in QUIET or "undo-" in result["run"]
 
 
 def is_plan(run: str) -> bool:
@@ -272,7 +288,8 @@ class Summary:
     """What came of a run. `states`: account -> `ok` or the code of what stopped it; `notes` are sentences for people.
 
     `failed_late` says that the answers could not be written although the run had begun, `delivered` that they stand
-    in the workbook. `orders` are the figures of the orders job, None without it.
+    in the workbook. `orders` are the figures of the orders job, None without it; `report` is the path of the run's
+    page.
     """
 
     run: str
@@ -285,6 +302,7 @@ class Summary:
     notes: Sequence[str] = ()
     failed_late: bool = False
     delivered: bool = True
+    report: str | None = None
     orders: OrderFigures | None = None
 
     @property
@@ -315,7 +333,7 @@ class Summary:
                 for account, outcomes in by_account.items()
             },
             "workbook": self.workbook,
-            "report": None,
+            "report": self.report,
         }
 
 

@@ -99,7 +99,7 @@ class Station(Section):
 
 
 class Limits(Section):
-    """How much Allegro allows (#12700, #9983): offer writes per seller, the others per client id."""
+    """How much Allegro allows (#12700, #9983): requests per client id, offer writes and changes per seller."""
 
     offer_writes_per_minute: Positive = 2490
     offer_writes_per_hour: Positive = 74_700

@@ -45,7 +45,7 @@ def _host(value: str) -> str:
     scheme, host, rest = _split(value)
     if scheme not in {"http", "https"} or not host or rest:
         raise PydanticCustomError("host", "not a host")
-    if scheme == "http" and not _is_loopback(host):
+    if scheme == "http" and not is_loopback(host):
         raise PydanticCustomError("encrypted", "plain http")
     return value.rstrip("/")
 
@@ -59,7 +59,7 @@ def _web_page(value: str) -> str:
 
 def _token_url(secret: SecretStr) -> SecretStr:
     scheme, host, rest = _split(secret.get_secret_value())
-    if (scheme == "file" and rest) or (scheme == "https" and host) or (scheme == "http" and _is_loopback(host)):
+    if (scheme == "file" and rest) or (scheme == "https" and host) or (scheme == "http" and is_loopback(host)):
         return secret
     raise PydanticCustomError("token_url", "neither file:// nor https://")
 
@@ -75,7 +75,8 @@ def _split(url: str) -> tuple[str, str, str]:
     return parts.scheme, host, rest
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this computer."""
     if host == "localhost":
         return True
     try:

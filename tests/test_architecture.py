@@ -13,7 +13,19 @@ import batch
 PACKAGE = Path(batch.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
-STAGES = ("validate", "resolve", "plan", "execute", "export", "sum_orders", "report")
+STAGES = (
+    "validate",
+    "resolve",
+    "plan",
+    "plan_changes",
+    "plan_undo",
+    "execute",
+    "execute_changes",
+    "export",
+    "sum_orders",
+    "report",
+    "run_report",
+)
 SHARED = {"model", "order", "errors", "messages", "clock", "parallel"}
 WORKBOOK_TYPES = {"workbook.schema", "workbook.read", "workbook.values"}  # tables and cells as data
 NOUNS = {

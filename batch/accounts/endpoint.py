@@ -1,8 +1,8 @@
-"""POST /auth/oauth/token: the refresh token goes in, a checked pair comes out, or an error that says what is certain.
+"""POST /auth/oauth/token and /device: a one-time key goes in, a checked pair comes out, or an error that is certain.
 
 An answer that got lost is no disaster: Allegro accepts the old refresh token for 60 seconds after its first use
 (#4136). So the same request is sent again at once, while there is time. Everything that may pass by itself (429,
-5xx, no answer, an answer that is no JSON) is an ApiError; only `invalid_grant` means that the token is dead.
+5xx, no answer, an answer that is no JSON) is an ApiError; only `invalid_grant` means that the key is dead.
 Allegro repeats the refresh token in `error_description`, so no text of an answer goes into an error or the log.
 """
 
@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
-from requests.auth import HTTPBasicAuth
+from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import NewConnectionError
 
 from batch.accounts.token_file import is_secret
@@ -28,6 +28,9 @@ from batch.errors import AccountError, ApiError, Forbidden, NoAnswer, ServerTrou
 
 PATIENCE = timedelta(seconds=45)
 """No attempt begins later than this after the first: below the 60 seconds with room for a slow connection."""
+
+CODE_PATIENCE = timedelta(seconds=8)
+"""The same for an authorization code, which lives 10 seconds."""
 
 WAITS = (0.5, 1, 2, 4, 8)
 """Seconds between the attempts; a `Retry-After` that fits into PATIENCE overrules them."""
@@ -40,11 +43,22 @@ MAX_BYTES = 50_000
 
 MAX_LIFE = 10 * 365 * 86_400
 
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+
 log = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
 
-class RefreshRefused(Exception):
-    """`invalid_grant`: this refresh token is dead. Whether a person must log in is for the caller to find out."""
+
+class GrantRefused(Exception):
+    """What was offered for tokens is no good, for now or for ever: `error` as in OAuth, one of those we know.
+
+    Whether a person must log in is for the caller to find out.
+    """
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +72,19 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceCode:
+    """What a person types at `address` (`user_code`), and what we ask with meanwhile, every `interval` seconds."""
+
+    user_code: str
+    device_code: str = field(repr=False)
+    address: str
+    expires_in: int
+    interval: int
+
+
+@dataclass(frozen=True, slots=True)
 class TokenEndpoint:
-    """Where one environment's tokens are issued. `secret` is asked only when a token is renewed."""
+    """Where one environment's tokens are issued. `secret` is asked only when it is needed."""
 
     auth_url: str
     client_id: str
@@ -71,30 +96,81 @@ class TokenEndpoint:
     def refresh(self, refresh_token: str) -> Grant:
         """The next pair for `refresh_token`.
 
-        Raises RefreshRefused; AccountError client_refused (client_id, error) or Forbidden token_forbidden;
+        Raises GrantRefused; AccountError client_refused (client_id, error) or Forbidden token_forbidden;
         TooMany, ServerTrouble or NoAnswer when it did not recover in time; SettingsError when the secret is missing.
         """
-        credentials = HTTPBasicAuth(self.client_id.encode(), self.secret().encode())
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        basic = self._basic()
+        return self._persist(PATIENCE, lambda: self._grant(form, basic))
+
+    def exchange_code(self, code: str, redirect_uri: str, verifier: str) -> Grant:
+        """The first pair after a login in the browser. With PKCE the verifier stands in for the secret.
+
+        Raises as `refresh`.
+        """
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "client_id": self.client_id,
+            "code_verifier": verifier,
+        }
+        return self._persist(CODE_PATIENCE, lambda: self._grant(form, _NO_CREDENTIALS))
+
+    def start_device(self) -> DeviceCode:
+        """Begin the login of a computer without a browser. Raises as `refresh`, but no GrantRefused."""
+        basic = self._basic()
+        return self._persist(PATIENCE, lambda: self._device(basic))
+
+    def poll_device(self, device_code: str) -> Grant:
+        """The first pair, once the person has consented; asks once. Raises as `refresh`.
+
+        GrantRefused has one of DEVICE_REFUSALS; "" is an answer 400 that we do not know, after which nothing comes.
+        """
+        form = {"grant_type": DEVICE_GRANT, "device_code": device_code}
+        return self._grant(form, self._basic(), DEVICE_REFUSALS)
+
+    def _basic(self) -> AuthBase:
+        return HTTPBasicAuth(self.client_id.encode(), self.secret().encode())
+
+    def _persist(self, patience: timedelta, ask: Callable[[], _T]) -> _T:
         begun = self.clock()
         for wait in (*WAITS, math.inf):
             try:
-                return self._ask(form, credentials)
+                return ask()
             except ApiError as error:
                 pause = wait if error.retry_after is None else max(wait, error.retry_after)
-                if self.clock() - begun + timedelta(seconds=min(pause, MAX_LIFE)) > PATIENCE:
+                if self.clock() - begun + timedelta(seconds=min(pause, MAX_LIFE)) > patience:
                     raise
                 log.warning("token endpoint: %s; the same request again in %.1f s", error.code, pause)
             self.sleep(pause)
         raise AssertionError  # pragma: no cover  (the last wait is infinite, so the loop has returned or raised)
 
-    def _ask(self, form: dict[str, str], credentials: HTTPBasicAuth) -> Grant:
+    def _grant(
+        self, form: dict[str, str], auth: AuthBase, refusals: frozenset[str] = frozenset({"invalid_grant"})
+    ) -> Grant:
+        reply = self._post("token", form, auth, refusals)
+        return parse_grant(reply.answer, answered_at(reply.headers) or reply.asked_at, **reply.facts)
+
+    def _device(self, auth: AuthBase) -> DeviceCode:
+        reply = self._post("device", {"client_id": self.client_id}, auth, frozenset())
+        answer = reply.answer
+        address = answer.get("verification_uri_complete") or answer.get("verification_uri")
+        device_code = answer.get("device_code")
+        user_code = re.sub(r"[\s-]", "", str(answer.get("user_code", "")))
+        expires_in, interval = whole(answer.get("expires_in")), whole(answer.get("interval")) or DEVICE_INTERVAL
+        if expires_in is None or not (is_secret(user_code) and is_secret(device_code) and is_secret(address)):
+            raise ServerTrouble("token_answer_invalid", **reply.facts)
+        return DeviceCode(user_code, device_code, address, expires_in, interval)
+
+    def _post(self, place: str, form: dict[str, str], auth: AuthBase, refusals: frozenset[str]) -> _Reply:
+        """One request. What comes back is a success; anything else raises what `refresh` documents."""
         asked_at = self.clock()
         try:
             with self.session.post(
-                f"{self.auth_url}/auth/oauth/token",
+                f"{self.auth_url}/auth/oauth/{place}",
                 data=form,
-                auth=credentials,
+                auth=auth,
                 headers={"Accept": "application/json", "Accept-Encoding": "identity"},
                 timeout=TIMEOUT,
                 allow_redirects=False,
@@ -104,28 +180,59 @@ class TokenEndpoint:
         except requests.RequestException as error:
             sent = not _never_left(error)
         else:
-            return self._read(response, answer, asked_at)
+            reply = _Reply(response.status_code, answer, response.headers, asked_at, self.auth_url)
+            self._check(reply, refusals)
+            return reply
         raise NoAnswer("token_no_answer", sent=sent, host=self.auth_url)  # out here: without the request as its context
 
-    def _read(self, response: requests.Response, answer: dict[str, Any], asked_at: datetime) -> Grant:
-        """What the answer means: a Grant, or the error that `refresh` documents."""
-        status, error = response.status_code, answer.get("error")
-        facts: dict[str, Any] = {"status": status, "trace_id": response.headers.get("trace-id"), "host": self.auth_url}
+    def _check(self, reply: _Reply, refusals: frozenset[str]) -> None:
+        status, error = reply.status, reply.answer.get("error")
         if status == 200:
-            grant = parse_grant(answer, _date(response.headers.get("Date")) or asked_at)
-            if grant is None:
-                raise ServerTrouble("token_answer_invalid", **facts)
-            return grant
-        if status in {400, 401} and error == "invalid_grant":
-            raise RefreshRefused
+            return
+        if status in {400, 401} and error in refusals:
+            raise GrantRefused(str(error))
         if status in {400, 401} and error in _CLIENT_ERRORS:
             raise AccountError("client_refused", client_id=self.client_id, host=self.auth_url, error=error)
+        if status == 400 and refusals is DEVICE_REFUSALS:
+            raise GrantRefused("")
         if status == 403:
             raise Forbidden("token_forbidden", host=self.auth_url)
-        retry_after = _retry_after(response.headers.get("Retry-After"), asked_at)
+        retry_after = _retry_after(reply.headers.get("Retry-After"), reply.asked_at)
         if status == 429:
-            raise TooMany("token_too_many", retry_after=retry_after, **facts)
-        raise ServerTrouble("token_trouble", retry_after=retry_after, **facts)
+            raise TooMany("token_too_many", retry_after=retry_after, **reply.facts)
+        raise ServerTrouble("token_trouble", retry_after=retry_after, **reply.facts)
+
+
+DEVICE_REFUSALS = frozenset(
+    {"authorization_pending", "slow_down", "access_denied", "invalid_grant", "expired_token", "Invalid device code"}
+)
+"""What the endpoint says to a device before, instead of and after the pair; the last one is written like that."""
+
+DEVICE_INTERVAL = 5
+"""Seconds between two questions where Allegro names none (RFC 8628)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int
+    answer: dict[str, Any] = field(repr=False)
+    headers: Mapping[str, str]
+    asked_at: datetime
+    host: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"status": self.status, "trace_id": self.headers.get("trace-id"), "host": self.host}
+
+
+class _NoCredentials(AuthBase):
+    """Instead of None, with which `requests` would send what a .netrc file holds for the host."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+_NO_CREDENTIALS = _NoCredentials()
 
 
 _CLIENT_ERRORS = {
@@ -140,16 +247,26 @@ _CLIENT_ERRORS = {
 """What OAuth says about the application rather than the token. Anything else may be an echo, or pass by itself."""
 
 
-def parse_grant(answer: Mapping[str, Any], issued_at: datetime) -> Grant | None:
-    """The pair in `answer`, whose lifetime may be a number or its digits; None when something is missing."""
-    access_token, refresh_token, life = (answer.get(key) for key in ("access_token", "refresh_token", "expires_in"))
-    if isinstance(life, str) and re.fullmatch(r"[0-9]{1,10}", life):
-        life = int(life)
-    if not isinstance(life, int) or isinstance(life, bool) or not 0 < life <= MAX_LIFE:
-        return None
-    if not (is_secret(access_token) and is_secret(refresh_token)):
-        return None
+def parse_grant(answer: Mapping[str, Any], issued_at: datetime, **facts: Any) -> Grant:
+    """The pair in `answer`, whose lifetime may be a number or its digits.
+
+    Raises ServerTrouble token_answer_invalid (`facts`: host, and what else is known) when something is missing.
+    """
+    access_token, refresh_token, life = (
+        answer.get("access_token"),
+        answer.get("refresh_token"),
+        whole(answer.get("expires_in")),
+    )
+    if not (is_secret(access_token) and is_secret(refresh_token)) or life is None:
+        raise ServerTrouble("token_answer_invalid", **facts)
     return Grant(access_token, refresh_token, issued_at, issued_at + timedelta(seconds=life))
+
+
+def whole(value: Any) -> int | None:
+    """Seconds, as a number or its digits (Allegro may send either); None for anything but a sensible one."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_LIFE else None
 
 
 def body_of(response: requests.Response, clock: Callable[[], datetime]) -> bytes:
@@ -168,6 +285,11 @@ def _json(body: bytes) -> dict[str, Any]:
         if isinstance(answer, dict):
             return answer
     return {}
+
+
+def answered_at(headers: Mapping[str, str]) -> datetime | None:
+    """The server's clock when it answered (UTC, whole seconds), if it said so."""
+    return _date(headers.get("Date"))
 
 
 def _date(header: str | None) -> datetime | None:

@@ -1,6 +1,6 @@
 """The lock of a token file: the operating system's own (flock, LockFileEx), so it ends with the process that holds it.
 
-It works between stations too, over SMB. Folders that a cloud program synchronises (OneDrive, Dropbox) lock nothing.
+It works between stations too, over SMB. In folders that a cloud program synchronises it holds nobody off.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from batch.accounts.synchronised import synchronised_by
 from batch.accounts.token_file import reason
 from batch.errors import AccountError
 
@@ -22,6 +23,13 @@ LOCK_TIMEOUT = 180
 def real_path(path: Path) -> Path:
     """The file itself where `path` is a link: replacing the link would cut it."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def check_lockable(path: Path) -> None:
+    """Raise AccountError token_folder_synchronised (path, program) where the lock of `path` would hold nobody off."""
+    program = synchronised_by(path.parent)
+    if program:
+        raise AccountError("token_folder_synchronised", path=str(path.parent), program=program)
 
 
 @contextlib.contextmanager

@@ -11,14 +11,14 @@ import json
 import logging
 import stat
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import requests
 
-from batch.accounts.decide import Owner, expired
+from batch.accounts.decide import MARGIN, Owner, expired
 from batch.accounts.endpoint import TIMEOUT, body_of
 from batch.accounts.token_file import (
     Token,
@@ -70,7 +70,7 @@ class Published:
         """The token there now. Raises what reading raises, and what `Owner.check` raises."""
         return self._owner.check(access_only(self._read()), self.place)
 
-    def replace(self, rejected: str | None) -> Token:
+    def replace(self, rejected: str | None, margin: timedelta = MARGIN) -> Token:  # noqa: ARG002  (not ours to say)
         """A token that has not expired and is not `rejected`; waits briefly for the main station.
 
         Raises LoginNeeded token_not_renewed_here (path) when it has not come.

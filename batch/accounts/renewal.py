@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from batch.accounts.decide import Owner, renewal_due, supersedes
-from batch.accounts.endpoint import RefreshRefused, TokenEndpoint, parse_grant
-from batch.accounts.lock import locked, real_path
+from batch.accounts.decide import MARGIN, Owner, renewal_due, supersedes
+from batch.accounts.endpoint import Grant, GrantRefused, TokenEndpoint
+from batch.accounts.lock import check_lockable, locked, real_path
 from batch.accounts.published import is_published, publish
 from batch.accounts.spool import Spool
 from batch.accounts.token_file import Token, check_writable, read_token, reason, replace_file, token_bytes
-from batch.errors import AccountError, LoginNeeded, ServerTrouble
+from batch.errors import AccountError, LoginNeeded
 
 SKEW_WORTH_A_WARNING = timedelta(minutes=2)
 
@@ -74,16 +72,18 @@ class Renewal:
             publish(token, self._publish_to)
             return token
 
-    def replace(self, rejected: str | None) -> Token:
-        """A token that is not due and not `rejected`, by another station's renewal or by our own.
+    def replace(self, rejected: str | None, margin: timedelta = MARGIN) -> Token:
+        """A token that lasts for `margin` and is not `rejected`, by another station's renewal or by our own.
 
         Raises LoginNeeded: what `read_token` and `Owner.check` raise, token_not_renewable (path),
         token_rejected (path), token_grant_dead (path); AccountError: tokens_locked (path), token_lock_failed and
-        token_unwritable (path, reason), token_folder_missing; what `TokenEndpoint.refresh` raises.
+        token_unwritable (path, reason), token_folder_missing, token_folder_synchronised (path, program); what
+        `TokenEndpoint.refresh` raises.
         """
+        check_lockable(self._path)
         with locked(self._path):
             token = self._settle()
-            if renewal_due(token, self.now()):
+            if renewal_due(token, self.now(), margin):
                 return self._renew(token)
             if token.access_token != rejected:
                 return token
@@ -109,7 +109,7 @@ class Renewal:
     def _exchange(self, token: Token, refresh_token: str) -> Token:
         try:
             grant = self._endpoint.refresh(refresh_token)
-        except RefreshRefused:
+        except GrantRefused:
             grant = None
         if grant is None:
             return self._look_again(token)
@@ -196,32 +196,34 @@ class Renewal:
 
 def write_new(
     path: Path,
-    answer: Mapping[str, Any],
+    grant: Grant,
     *,
     environment: str,
     login: str,
     user_id: str,
-    issued_at: datetime,
     spool: Spool,
+    publish_to: Path | None = None,
+    replace_foreign: bool = False,
 ) -> Token:
-    """Make (or take over) the token file `path` from `answer`, the JSON of the token endpoint after a login.
+    """Make (or take over) the token file `path` from `grant`, the first pair after a login.
 
-    `issued_at` is when it was answered, by Allegro's clock if known. The generation goes on from what was there, so
-    that no forgotten spool entry of another computer can replace the new pair. Raises ServerTrouble
-    token_answer_invalid, the lock's errors, AccountError token_unwritable (path, reason).
+    The generation goes on from what was there, so that no forgotten spool entry of another computer can replace the
+    new pair. Raises LoginNeeded token_other_login or token_other_environment (path, found, expected) when the tokens
+    there are somebody else's and `replace_foreign` does not allow it; the lock's errors; AccountError
+    token_unwritable (path, reason). The file is then as it was.
     """
-    grant = parse_grant(answer, issued_at)
-    if grant is None:
-        raise ServerTrouble("token_answer_invalid", host=environment)
     path = real_path(path)
     with locked(path):
-        before = [pair for pair in (_readable(path), spool.find(path)) if pair]
+        held = _readable(path)
+        if held and not replace_foreign:
+            Owner(environment, login).check(held, str(path))
+        before = [pair for pair in (held, spool.find(path)) if pair]
         token = Token(
             access_token=grant.access_token,
             refresh_token=grant.refresh_token,
             expires_at=grant.expires_at,
             environment=environment,
-            refreshed_at=issued_at,
+            refreshed_at=grant.issued_at,
             login=login,
             user_id=user_id,
             generation=1 + max((pair.generation for pair in before), default=0),
@@ -232,6 +234,7 @@ def write_new(
             problem = reason(error)
         else:
             spool.drop(path)
+            publish(token, publish_to)
             return token
     raise AccountError("token_unwritable", path=str(path), reason=problem)
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from batch.accounts.decide import Owner, expired, renewal_due
+from batch.accounts.decide import MARGIN, Owner, expired, renewal_due
 from batch.accounts.endpoint import TokenEndpoint
 from batch.accounts.published import Published, bare, fetch, file_of_url
 from batch.accounts.renewal import Renewal
@@ -88,7 +88,7 @@ class Source(Protocol):
     def now(self) -> datetime: ...
     def peek(self) -> Token | None: ...
     def load(self) -> Token: ...
-    def replace(self, rejected: str | None) -> Token: ...
+    def replace(self, rejected: str | None, margin: timedelta) -> Token: ...
 
 
 class TokenStore:
@@ -102,15 +102,15 @@ class TokenStore:
         self._quiet_until = datetime.min.replace(tzinfo=UTC)
         self._save_again_at = self._quiet_until
 
-    def current(self) -> Token:
-        """A token that Allegro should accept, renewed first when it is due.
+    def current(self, margin: timedelta = MARGIN) -> Token:
+        """A token that Allegro should accept, renewed first when less than `margin` is left.
 
         When that fails while the old one has time left, the old one serves on. Raises LoginNeeded and other
         AccountErrors when a person must act, ApiError when Allegro or the network must recover.
         """
         with self._mutex:
             token = self._loaded()
-            return self._another(token, None) if renewal_due(token, self._source.now()) else token
+            return self._another(token, None, margin) if renewal_due(token, self._source.now(), margin) else token
 
     def renew(self, rejected: str) -> Token:
         """A token other than `rejected`, which Allegro answered with 401.
@@ -156,7 +156,7 @@ class TokenStore:
                 self._token = self._source.load()
         return self._token
 
-    def _another(self, token: Token, rejected: str | None) -> Token:
+    def _another(self, token: Token, rejected: str | None, margin: timedelta = MARGIN) -> Token:
         now = self._source.now()
         usable = rejected is None and not expired(token, now)
         if now < self._quiet_until:
@@ -165,7 +165,7 @@ class TokenStore:
             if self._trouble is not None:
                 raise self._trouble
         try:
-            self._token = self._source.replace(rejected)
+            self._token = self._source.replace(rejected, margin)
         except BatchError as error:
             log.warning("%s: no newer token: %s", self._source.place, error)
             pause = isinstance(error, ApiError) and error.retry_after

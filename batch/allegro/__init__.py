@@ -4,9 +4,12 @@ session.py       hosts, headers, token, size and time limits, answers and errors
 pace.py          how fast: budgets per seller and per client id, parallelism that adapts
 retry.py         may this be sent again, and after how long? (pure)
 payloads.py      our types <-> Allegro's JSON (pure)
-offers.py        look-up, drafts, operations
+offers.py        look-up, drafts, edits, operations
+changes.py       changes of offers: commands, their tasks, edits
+command_payloads.py  commands and tasks as JSON (pure)
+profile.py       whose token is it
 orders.py        orders changed since a moment, complete though the list moves
 checkout_forms.py  Allegro's JSON of an order -> our type (pure)
 dictionaries.py  shipping rates, policies, responsible producers and persons
-survey.py        both, for all rows of an account at once
+survey.py        what Allegro holds, for all rows of an account at once
 """

@@ -1,17 +1,18 @@
-"""Offers at Allegro: looking them up, making drafts, following operations."""
+"""Offers at Allegro: looking them up, making drafts, editing and deleting, following operations."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from batch.allegro.payloads import draft, error_words, found_offer, found_products, refusal_code
+from batch.allegro.payloads import draft, error_words, found_offer, found_products, new_values, refusal_code
 from batch.allegro.retry import PATIENCE
 from batch.allegro.session import Answer, ApiSession, understanding
-from batch.errors import AccountError, ApiError, Rejected, ServerTrouble
-from batch.model import Accepted, FoundOffer, Made, ProductRow, Refused
+from batch.errors import AccountError, ApiError, Forbidden, Rejected, ServerTrouble
+from batch.model import Accepted, Busy, FoundOffer, Made, Money, ProductRow, Refused
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +35,64 @@ class Offers:
         found: dict[str, list[FoundOffer]] = {}
         offset = 0
         while True:
-            params: dict[str, Any] = {"external.id": wanted, "limit": PAGE, "offset": offset}
-            answer = self._session.get("/sale/offers", params)
-            with understanding(answer):
-                page = [found_offer(offer) for offer in answer.data["offers"]]
-                total = int(answer.data.get("totalCount") or 0)
+            page, total = self.page(offset, {"external.id": wanted})
             for offer in page:
                 if offer.external_id is not None:
                     found.setdefault(offer.external_id, []).append(offer)
             offset += len(page)
             if not page or offset >= total:
                 return found
+
+    def page(
+        self, offset: int, filters: Mapping[str, str | Sequence[str]] | None = None
+    ) -> tuple[list[FoundOffer], int]:
+        """A page of the seller's list, and how many offers the whole list has. Raises as ApiSession.get."""
+        params: dict[str, Any] = {**(filters or {}), "limit": PAGE, "offset": offset}
+        answer = self._session.get("/sale/offers", params)
+        with understanding(answer):
+            return [found_offer(offer) for offer in answer.data["offers"]], int(answer.data.get("totalCount") or 0)
+
+    def look(self, offer_id: str) -> FoundOffer | None:
+        """One offer as the list would show it if it did not lag; None when Allegro does not know it.
+
+        Raises as ApiSession.get.
+        """
+        answer = self._read(offer_id, PATIENCE)
+        if answer is None:
+            return None
+        with understanding(answer):
+            return found_offer(answer.data)
+
+    def edit(
+        self, offer_id: str, *, price: Money | None = None, stock: int | None = None, status: str | None = None
+    ) -> Made | Accepted | Refused | Busy | None:
+        """Change an offer; `status` is ACTIVE or ENDED. A stock of 0 ends an active one.
+
+        Made: it is done, unless Allegro named another status than asked for. Accepted: `follow` it. None: Allegro
+        does not know the offer. Raises as ApiSession.get, but for Rejected.
+        """
+        try:
+            answer = self._session.patch(_path(offer_id), new_values(price, stock, status))
+        except Rejected as error:
+            if error.status == 404:
+                return None
+            if error.status == 409:
+                return Busy(error.trace_id)
+            return _refusal(error)
+        return _accepted(answer, offer_id) if answer.status == 202 else _made(answer)
+
+    def delete(self, offer_id: str) -> Refused | None:
+        """Delete a draft; None when it is gone. Only drafts can be deleted. Raises as ApiSession.get."""
+        try:
+            self._session.delete(f"/sale/offers/{quote(offer_id, safe='')}")
+        except Rejected as error:
+            return None if error.status == 404 else _refusal(error)
+        except Forbidden as error:
+            offer = self.get(offer_id)  # what is forbidden: everything, or only to delete this one?
+            if offer is None or offer.status == "INACTIVE":
+                raise
+            return Refused("rejected", {"reason": "allegro"}, error_words(error.facts["errors"]), offer.trace_id)
+        return None
 
     def create(self, row: ProductRow, ids: Mapping[str, str]) -> Made | Accepted | Refused:
         """Send one draft; `ids` are the row's defaults on this account.
@@ -55,19 +103,16 @@ class Offers:
             answer = self._session.post("/sale/product-offers", draft(row, ids))
         except Rejected as error:
             return self._refused(row, error)
-        if answer.status == 202:
-            data = answer.data if isinstance(answer.data, dict) else {}
-            operation = _last_segment(answer.location)
-            if not data.get("id") and operation is None:
-                raise ServerTrouble("answer_unusable", status=202, trace_id=answer.trace_id)
-            offer_id = str(data["id"]) if data.get("id") else _offer_in(answer.location)
-            return Accepted(offer_id, operation, answer.retry_after, answer.trace_id)
-        return _made(answer)
+        return _accepted(answer) if answer.status == 202 else _made(answer)
 
     def get(self, offer_id: str, *, patience: float = PATIENCE) -> Made | None:
         """One offer as it is now; None when Allegro does not know it. Raises as ApiSession.get."""
+        answer = self._read(offer_id, patience)
+        return _made(answer) if answer else None
+
+    def _read(self, offer_id: str, patience: float) -> Answer | None:
         try:
-            return _made(self._session.get(f"/sale/product-offers/{quote(offer_id, safe='')}", patience=patience))
+            return self._session.get(_path(offer_id), patience=patience)
         except Rejected as error:
             if error.status == 404:
                 return None
@@ -82,9 +127,7 @@ class Offers:
         """
         if accepted.offer_id is None or accepted.operation is None:
             return self._without_operation(accepted, patience)
-        path = (
-            f"/sale/product-offers/{quote(accepted.offer_id, safe='')}/operations/{quote(accepted.operation, safe='')}"
-        )
+        path = f"{_path(accepted.offer_id)}/operations/{quote(accepted.operation, safe='')}"
         try:
             answer = self._session.get(path, patience=patience)
         except Rejected as error:
@@ -103,11 +146,11 @@ class Offers:
         return self.get(accepted.offer_id, patience=patience) if accepted.offer_id else None
 
     def _refused(self, row: ProductRow, error: Rejected) -> Refused:
-        code = refusal_code(error.errors)
-        facts: dict[str, Any] = {"reason": "allegro"}
-        if code == "product_ambiguous":
-            facts["products"] = self._candidates(row, found_products(error.errors))
-        return Refused(code, facts, error_words(error.errors), error.trace_id)
+        refusal = _refusal(error)
+        if refusal.code != "product_ambiguous":
+            return refusal
+        products = self._candidates(row, found_products(error.errors))
+        return replace(refusal, facts={**refusal.facts, "products": products})
 
     def _candidates(self, row: ProductRow, ids: list[str]) -> list[dict[str, str]]:
         """The products that fit a code, with their names where the catalogue tells them."""
@@ -122,14 +165,32 @@ class Offers:
         return [{"id": product, "name": names.get(product, "")} for product in ids or names]
 
 
+def _path(offer_id: str) -> str:
+    return f"/sale/product-offers/{quote(offer_id, safe='')}"
+
+
+def _refusal(error: Rejected) -> Refused:
+    return Refused(refusal_code(error.errors), {"reason": "allegro"}, error_words(error.errors), error.trace_id)
+
+
+def _accepted(answer: Answer, offer_id: str | None = None) -> Accepted:
+    """A 202; it must name the offer or the operation, unless the offer is known already."""
+    data = answer.data if isinstance(answer.data, dict) else {}
+    operation = _last_segment(answer.location)
+    offer_id = offer_id or (str(data["id"]) if data.get("id") else _offer_in(answer.location))
+    if offer_id is None and operation is None:
+        raise ServerTrouble("answer_unusable", status=202, trace_id=answer.trace_id)
+    return Accepted(offer_id, operation, answer.retry_after, answer.trace_id)
+
+
 def _made(answer: Answer) -> Made:
     with understanding(answer):
         validation = answer.data.get("validation") or {}
-        publication = answer.data.get("publication") or {}
         errors = error_words(validation.get("errors") or [])
         if not answer.data["id"]:
             raise ValueError(answer.data["id"])
-        return Made(str(answer.data["id"]), str(publication.get("status") or ""), errors, answer.trace_id)
+        found = found_offer(answer.data)
+        return Made(found.offer_id, found.status, errors, answer.trace_id, found.price, found.stock)
 
 
 def _operation_status(answer: Answer) -> str | None:

@@ -1,7 +1,8 @@
 """How fast: just under Allegro's limits, evenly, and no more at once than it takes.
 
 Limits (OpenAPI; #12700, #13498): 2,490 POST+PATCH of product offers a minute and 74,700 an hour for a seller,
-9,000 requests a minute for a client id, which is blocked for a minute when it asks for more. Failed requests
+9,000 requests a minute for a client id, which is blocked for a minute when it asks for more. Commands may change
+9,000 offers a minute for a seller, 150,000 an hour in price and bulk commands, 250,000 in others. Failed requests
 fill the bucket faster (#13528). Too many parallel calls bring 429 whatever the rate (Allegro's FAQ).
 """
 
@@ -19,29 +20,65 @@ FIRST_LANES, MOST_LANES = 4, 24
 SPARE = 1.25  # lanes beyond rate times latency, since answers do not take equally long
 
 
-class Budget:
-    """Requests spaced evenly below `per_minute`, and at most `per_hour` in any hour. For many threads."""
+PRICE_CHANGES_PER_HOUR, OTHER_CHANGES_PER_HOUR = 150_000, 250_000
 
-    def __init__(self, clock: Clock, *, per_minute: int, per_hour: int | None = None) -> None:
+
+class Window:
+    """What was taken within the last `seconds`, which may weigh `limit` at most."""
+
+    def __init__(self, seconds: float, limit: int) -> None:
+        self._seconds = seconds
+        self._limit = limit
+        self._taken: deque[tuple[float, int]] = deque()
+        self._total = 0
+
+    def earliest(self, turn: float, weight: int) -> float:
+        """The first moment from `turn` on at which `weight` more fits; what weighs more than all fits when empty."""
+        while self._taken and self._taken[0][0] <= turn - self._seconds:
+            self._total -= self._taken.popleft()[1]
+        surplus = self._total + weight - self._limit
+        for taken, freed in self._taken:
+            if surplus <= 0:
+                break
+            turn, surplus = taken + self._seconds, surplus - freed
+        return turn
+
+    def add(self, turn: float, weight: int) -> None:
+        """Something is taken at `turn`, which is not before any other."""
+        self._taken.append((turn, weight))
+        self._total += weight
+
+
+class Budget:
+    """Requests, or what they weigh, spaced evenly below `per_minute`, at most `per_hour` in any hour; what is taken
+    is taken from the budget `within` which this one is, too. For many threads."""
+
+    def __init__(
+        self, clock: Clock, *, per_minute: int | None = None, per_hour: int | None = None, within: Budget | None = None
+    ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._interval = 60.0 / (per_minute * HEADROOM)
+        self._interval = 60.0 / (per_minute * HEADROOM) if per_minute else 0.0
         self._next = clock.monotonic()
-        self._per_hour = per_hour
-        self._taken: deque[float] = deque()
+        self._windows = [
+            Window(seconds, limit) for seconds, limit in ((60.0 / HEADROOM, per_minute), (3600, per_hour)) if limit
+        ]
+        self._within = within
 
-    def take(self) -> float:
-        """Wait for this request's turn; returns the seconds waited."""
+    def take(self, weight: int = 1) -> float:
+        """Wait for the turn of a request that weighs so much; returns the seconds waited."""
+        waited = self._within.take(weight) if self._within else 0.0
         with self._lock:
             now = self._clock.monotonic()
             turn = max(now, self._next)
-            if self._per_hour is not None:
-                turn = max(turn, self._hour_allows(turn))
-                self._taken.append(turn)
-            self._next = turn + self._interval
+            for window in self._windows:
+                turn = window.earliest(turn, weight)
+            for window in self._windows:
+                window.add(turn, weight)
+            self._next = turn + weight * self._interval
         if turn > now:
             self._clock.sleep(turn - now)
-        return turn - now
+        return waited + turn - now
 
     def hold(self, seconds: float) -> None:
         """Nobody's turn comes for this long."""
@@ -49,17 +86,9 @@ class Budget:
             self._next = max(self._next, self._clock.monotonic() + seconds)
 
     def charge(self) -> None:
-        """A request weighed more than one: leave out a turn."""
+        """A request weighed more than it should: leave out a turn."""
         with self._lock:
             self._next += self._interval
-
-    def _hour_allows(self, turn: float) -> float:
-        assert self._per_hour is not None
-        while self._taken and self._taken[0] <= turn - 3600:
-            self._taken.popleft()
-        if len(self._taken) < self._per_hour:
-            return turn
-        return self._taken[len(self._taken) - self._per_hour] + 3600
 
 
 class Lanes:

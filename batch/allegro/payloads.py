@@ -34,7 +34,7 @@ def draft(row: ProductRow, ids: Mapping[str, str]) -> dict[str, Any]:
         publication["duration"] = defaults.duration
     body: dict[str, Any] = {
         "productSet": [element],
-        "sellingMode": {"price": {"amount": f"{row.price.amount:.2f}", "currency": row.price.currency}},
+        "sellingMode": {"price": amount(row.price)},
         "stock": {"available": row.stock},
         "external": {"id": row.external_id},
         "publication": publication,
@@ -61,6 +61,20 @@ def draft(row: ProductRow, ids: Mapping[str, str]) -> dict[str, Any]:
     return body
 
 
+def new_values(price: Money | None, stock: int | None, status: str | None) -> dict[str, Any]:
+    """The body that changes these values of an offer and no others."""
+    return {
+        **_present("sellingMode", price=amount(price) if price else None),
+        **_present("stock", available=stock),
+        **_present("publication", status=status),
+    }
+
+
+def amount(price: Money) -> dict[str, str]:
+    """Money as Allegro writes it."""
+    return {"amount": f"{price.amount:.2f}", "currency": price.currency}
+
+
 def found_offer(data: Mapping[str, Any]) -> FoundOffer:
     """One element of `GET /sale/offers`; any part of it may be absent or null."""
     price = _part(data, "sellingMode", "price")
@@ -70,6 +84,7 @@ def found_offer(data: Mapping[str, Any]) -> FoundOffer:
         status=_part(data, "publication", "status") or "",
         price=_money(price),
         stock=_part(data, "stock", "available"),
+        marketplace=_part(data, "publication", "marketplaces", "base", "id") or "allegro-pl",
     )
 
 

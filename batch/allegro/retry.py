@@ -1,11 +1,14 @@
-"""May a request be sent again, and after how long? Two pure questions.
+"""May a request be sent again, and after how long? Pure questions.
 
 What was certainly not processed may always be sent again: 429, and a connection that never came about.
-An unknown fate (5xx, a broken connection) allows it for calls that change nothing; a POST has to be looked
-up first, because Allegro makes two offers of two POSTs (#13278).
+An unknown fate (5xx, a broken connection) allows it for calls that come to the same when made twice; a POST of an
+offer has to be looked up first, because Allegro makes two offers of two POSTs (#13278).
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable
 
 from batch.errors import ApiError, NoAnswer, ServerTrouble, TooMany
 
@@ -15,10 +18,24 @@ PATIENCE_WITHOUT_NETWORK = 60.0  # nobody home: the user's cable is likelier tha
 
 
 def may_send_again(error: ApiError, *, safe: bool) -> bool:
-    """Whether the same request may be sent again. `safe` requests change nothing at Allegro."""
+    """Whether the same request may be sent again. `safe` requests do no harm when made twice."""
     if isinstance(error, TooMany) or (isinstance(error, NoAnswer) and not error.sent):
         return True
     return safe and isinstance(error, (ServerTrouble, NoAnswer))
+
+
+_PASSING = re.compile(
+    r"internal|unavailable|timeout|timed.?out|try.?again|in.?progress|being.?processed|locked|conflict|concurrent|too.?many",
+    re.IGNORECASE,
+)
+
+
+def is_passing(codes: Iterable[str]) -> bool:
+    """Whether the failure of a command's task may pass by itself, by Allegro's error codes.
+
+    They are not documented; users tell of tasks that failed once and went well a minute later (#3110).
+    """
+    return any(_PASSING.search(code) for code in codes)
 
 
 def seconds_to_wait(attempt: int, *, retry_after: float | None, jitter: float) -> float:

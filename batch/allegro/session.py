@@ -19,11 +19,12 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from batch.allegro import retry
-from batch.allegro.pace import MOST_LANES, Budget, Lanes
+from batch.allegro.pace import MOST_LANES, OTHER_CHANGES_PER_HOUR, PRICE_CHANGES_PER_HOUR, Budget, Lanes
 from batch.clock import Clock
 from batch.errors import ApiError, Forbidden, LoginNeeded, NoAnswer, Rejected, ServerTrouble, TokenTrouble, TooMany
 
 PUBLIC = "application/vnd.allegro.public.v1+json"
+BETA = "application/vnd.allegro.beta.v1+json"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 ANSWER_SECONDS = 60.0  # a server that drips bytes must not hold a run forever
@@ -74,11 +75,39 @@ def new_http() -> requests.Session:
 
 @dataclass
 class Traffic:
-    """What the budgets of one account are: its own writes, and all requests of its client id."""
+    """What the budgets of one account are: all requests of its client id, its own writes, and the offers that its
+    commands change, by the hour's limit they are under."""
 
     requests: Budget
     writes: Budget
+    price_changes: Budget
+    other_changes: Budget
     lanes: Lanes
+
+    @classmethod
+    def open(
+        cls,
+        clock: Clock,
+        requests: Budget,
+        *,
+        writes_per_minute: int = 2490,
+        writes_per_hour: int = 74_700,
+        changes_per_minute: int = 9000,
+    ) -> Traffic:
+        """The budgets of one account, nothing taken yet, below those `requests` it shares with others."""
+        changes = Budget(clock, per_minute=changes_per_minute)
+        return cls(
+            requests=requests,
+            writes=Budget(clock, per_minute=writes_per_minute, per_hour=writes_per_hour),
+            price_changes=Budget(clock, per_hour=PRICE_CHANGES_PER_HOUR, within=changes),
+            other_changes=Budget(clock, per_hour=OTHER_CHANGES_PER_HOUR, within=changes),
+            lanes=Lanes(per_minute=writes_per_minute),
+        )
+
+    def hold(self, seconds: float) -> None:
+        """Nothing is written for this long."""
+        for budget in (self.writes, self.price_changes, self.other_changes):
+            budget.hold(seconds)
 
 
 @dataclass
@@ -115,13 +144,34 @@ class ApiSession:
         """
         return self._persist("POST", path, body=body, safe=False, patience=retry.PATIENCE)
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """A change to values that do not depend on those before, so that sending it twice does no harm.
+
+        Raises as `get`.
+        """
+        return self._persist("PATCH", path, body=body, safe=True, patience=retry.PATIENCE)
+
+    def delete(self, path: str) -> Answer:
+        """Raises as `get`; Rejected with 404 may mean that an earlier attempt did it."""
+        return self._persist("DELETE", path, safe=True, patience=retry.PATIENCE)
+
+    def command(self, method: str, path: str, body: Mapping[str, Any], *, budget: Budget, changes: int) -> Answer:
+        """A PUT or POST that carries an id of ours, by which Allegro knows it again: sent again through trouble.
+
+        `changes`, the number of offers it changes, is what it takes from `budget`. Raises as `get`; Rejected with
+        409 means that it is there already.
+        """
+        media_type = BETA if method == "POST" else PUBLIC
+        call = {"body": body, "media_type": media_type, "budget": budget, "weight": changes}
+        return self._persist(method, path, safe=True, patience=retry.PATIENCE, **call)
+
     def ease(self, seconds: float) -> None:
         """Allegro is in trouble: nothing is written for this long, then one at a time until it answers again.
 
         Only this seller is held: the requests of the client id are shared with accounts that may be well.
         """
         self.traffic.lanes.narrow()
-        self.traffic.writes.hold(seconds)
+        self.traffic.hold(seconds)
 
     def _persist(self, method: str, path: str, *, safe: bool, patience: float, **call: Any) -> Answer:
         started = self.clock.monotonic()
@@ -141,7 +191,7 @@ class ApiSession:
                     raise
                 log.info("%s %s: %s, again in %.1f s", method, path, error.code, wait)
                 if isinstance(error, TooMany):
-                    self.traffic.writes.hold(wait)
+                    self.traffic.hold(wait)
                 self.clock.sleep(wait)
 
     def _with_token(self, method: str, path: str, **call: Any) -> Answer:
@@ -159,20 +209,33 @@ class ApiSession:
         except ApiError as error:  # the token endpoint's trouble says nothing about the call it was for
             raise TokenTrouble(error.code, **{**error.facts, "account": self.account}) from error
 
-    def _once(self, method: str, path: str, *, token: str, params: Any = None, body: Any = None) -> Answer | None:
+    def _once(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str,
+        params: Any = None,
+        body: Any = None,
+        media_type: str = PUBLIC,
+        budget: Budget | None = None,
+        weight: int = 1,
+    ) -> Answer | None:
         """One request; None when Allegro does not accept the token."""
         headers = {
-            "Accept": PUBLIC,
+            "Accept": media_type,
             "Accept-Language": LANGUAGES[self.language],
             "User-Agent": self.user_agent,
         }
         data = None
         if body is not None:
-            headers["Content-Type"] = PUBLIC
+            headers["Content-Type"] = media_type
             data = json.dumps(body, ensure_ascii=False).encode()
         traffic = self.traffic
+        if budget is None and method != "GET":
+            budget = traffic.writes
         with traffic.lanes.lane():
-            waited = (traffic.writes.take() if method != "GET" else 0.0) + traffic.requests.take()
+            waited = (budget.take(weight) if budget else 0.0) + traffic.requests.take()
             begun = self.clock.monotonic()
             status, answer_headers, content = self._exchange(method, path, params, data, headers, _Bearer(token))
             traffic.lanes.answered(self.clock.monotonic() - begun, waited=waited)
@@ -180,7 +243,7 @@ class ApiSession:
         if status == 401:
             return None
         if status >= 400:
-            (traffic.requests if method == "GET" else traffic.writes).charge()  # failures weigh more (#13528)
+            (budget or traffic.requests).charge()  # failures weigh more (#13528)
         return self._understand(status, answer_headers, content, f"{method} {path}")
 
     def _exchange(

@@ -3,8 +3,9 @@
 GET    state | offers?seller=LOGIN | orders?seller=LOGIN | requests?since=N
 POST   sellers {login, business, dictionaries} | tokens {login, expires_in} | products {gtin, name, outcome, variants}
        orders {seller, lines, …} | faults {trouble, …} | clock {advance} | device {user_code, login} | reset {}
-PATCH  orders {seller, id, …} | settings | limits | lifetimes {name: value}
-DELETE faults
+       offers {seller, offers: number or list of {gtin, external_id, price, stock, status}}
+PATCH  orders {seller, id, …} | settings | limits | lifetimes {name: value} | offers {id, changes}
+DELETE faults | offers?id=ID
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from batch.simulator.clock import stamp
 from batch.simulator.log import Exchange, Log
 from batch.simulator.oauth import describe
+from batch.simulator.offers import add_offers, change
 from batch.simulator.orders import add_order, change_order
 from batch.simulator.state import Seller, World
 from batch.simulator.views import render
@@ -33,6 +35,9 @@ def routes(log: Log) -> tuple[Route, ...]:
     return (
         Route("GET", "/_control/state", _state),
         Route("GET", "/_control/offers", _offers),
+        Route("POST", "/_control/offers", _add_offers),
+        Route("PATCH", "/_control/offers", _edit_offer),
+        Route("DELETE", "/_control/offers", _remove_offer),
         Route("GET", "/_control/requests", requests),
         Route("GET", "/_control/orders", _orders),
         Route("POST", "/_control/orders", _add_order),
@@ -115,6 +120,23 @@ def _seller(call: Call) -> Seller:
     if seller is None:
         raise Refused(404, problem("SellerNotFound", "No such seller"))
     return seller
+
+
+def _add_offers(call: Call) -> Answer:
+    asked = call.json()
+    return _answer(add_offers(call.world, call.world.sellers[asked["seller"]], asked["offers"]), 201)
+
+
+def _edit_offer(call: Call) -> Answer:
+    asked = call.json()
+    offer = call.world.offers[asked["id"]]
+    change(call.world, offer, asked["changes"])
+    return _answer(render(offer))
+
+
+def _remove_offer(call: Call) -> Answer:
+    call.world.remove_offer(call.world.offers[call.ask("id")])
+    return Answer(204)
 
 
 def _add_seller(call: Call) -> Answer:

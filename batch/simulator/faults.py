@@ -37,19 +37,32 @@ class Trouble(StrEnum):
     OFFER_NEVER_ENDS = "never_ends"
     OPERATION_VANISHES = "operation_vanishes"  # 202, and the operation is unknown ever after
     WRONG_LOCATION = "wrong_location"  # 202 with a Location that only its last segment is right of (#5712)
+    TASK_BUSY = "task_busy"  # the first task of a command fails, for a reason that passes
+    TASK_ERROR = "task_error"  # the same, for trouble at Allegro
+    COMMAND_VANISHES = "command_vanishes"  # 201, and then the command is unknown and never worked off
+    COMMAND_FORGOTTEN = "command_forgotten"  # worked off, and then the command is unknown
+    COMMAND_NEVER_ENDS = "command_never_ends"
 
 
-OUTCOMES = frozenset(
-    {
-        Trouble.OFFER_INCOMPLETE,
-        Trouble.OFFER_SLOW,
-        Trouble.OFFER_SLOW_REFUSED,
-        Trouble.OFFER_NEVER_ENDS,
-        Trouble.OPERATION_VANISHES,
-        Trouble.WRONG_LOCATION,
-    }
+NEW_OFFER = "POST /sale/product-offers"
+NEW_COMMAND = (
+    "PUT /sale/offer-(price-change|quantity-change|publication)-commands/[^/]+"
+    "|POST /sale/offer-bulk-modification-commands"
 )
-"""Troubles of what becomes of a new offer; they pass all other calls by."""
+OUTCOMES = {
+    Trouble.OFFER_INCOMPLETE: NEW_OFFER,
+    Trouble.OFFER_SLOW: NEW_OFFER,
+    Trouble.OFFER_SLOW_REFUSED: NEW_OFFER,
+    Trouble.OFFER_NEVER_ENDS: NEW_OFFER,
+    Trouble.OPERATION_VANISHES: NEW_OFFER,
+    Trouble.WRONG_LOCATION: NEW_OFFER,
+    Trouble.TASK_BUSY: NEW_COMMAND,
+    Trouble.TASK_ERROR: NEW_COMMAND,
+    Trouble.COMMAND_VANISHES: NEW_COMMAND,
+    Trouble.COMMAND_FORGOTTEN: NEW_COMMAND,
+    Trouble.COMMAND_NEVER_ENDS: NEW_COMMAND,
+}
+"""Troubles of what becomes of a new offer or command, and the calls they are for; all others they pass by."""
 
 
 @dataclass
@@ -109,7 +122,7 @@ class FaultScript:
     def _strikes(self, fault: Fault, method: str, path: str, seller: str) -> bool:
         if fault.method not in {"", method} or fault.seller not in {"", seller} or fault.count == fault.hits:
             return False
-        if fault.trouble in OUTCOMES and (method, path) != ("POST", "/sale/product-offers"):
+        if not re.fullmatch(OUTCOMES.get(fault.trouble, ".*"), f"{method} {path}"):
             return False
         if not re.fullmatch(fault.path, path):
             return False

@@ -27,10 +27,15 @@ def enter(call: Call) -> Call:
     _check_user_agent(call)
     limit = call.world.meter.admit(call.client_id, call.seller.login, call.method, call.path)
     if limit:
-        wait = call.world.limits.retry_after
-        headers = {} if wait is None else {"Retry-After": str(wait)}
-        raise Refused(429, problem("TooManyRequestsException", f"Too many requests: {limit}"), headers=headers)
+        raise too_many(call.world, limit)
     return call
+
+
+def too_many(world: World, limit: str) -> Refused:
+    """What a call over a limit is answered."""
+    wait = world.limits.retry_after
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    return Refused(429, problem("TooManyRequestsException", f"Too many requests: {limit}"), headers=headers)
 
 
 def leave(call: Call, *, failed: bool) -> None:

@@ -18,6 +18,12 @@ class Limits:
     offer_writes_per_hour: int = 74_700
     offer_reads_per_minute: int = 3500
     requests_per_minute: int = 9000
+    changes_per_minute: int = 9000
+    """Offers changed by commands, of all kinds together, as are the next two: "for a user of the application"."""
+    price_changes_per_hour: int = 150_000
+    """By price and bulk commands."""
+    other_changes_per_hour: int = 250_000
+    """By quantity and publication commands."""
     parallel_per_seller: int = 12
     failed_weight: int = 2
     """What a call refused with 4xx or 5xx counts for; one refused with 429 counts nothing."""
@@ -51,6 +57,9 @@ def _windows() -> dict[str, Window]:
         "offer_writes_per_minute": Window(60),
         "offer_writes_per_hour": Window(3600),
         "offer_reads_per_minute": Window(60),
+        "changes_per_minute": Window(60),
+        "price_changes_per_hour": Window(3600),
+        "other_changes_per_hour": Window(3600),
     }
 
 
@@ -85,10 +94,24 @@ class Meter:
         if failed and self.limits.failed_weight > 1:
             self._count(client_id, seller, _kind(method, path), self.limits.failed_weight - 1)
 
+    def admit_changes(self, seller: str, hourly: str, count: int) -> str:
+        """Let a command change `count` offers; answers as `admit`. `hourly` names the limit of its kind."""
+        now, windows = self.monotonic(), self._windows(seller)
+        for name in ("changes_per_minute", hourly):
+            if windows[name].total(now) + count > getattr(self.limits, name):
+                self.refused[name] += 1
+                return name
+        for name in ("changes_per_minute", hourly):
+            windows[name].add(now, count)
+        return ""
+
+    def _windows(self, seller: str) -> dict[str, Window]:
+        return self._sellers.setdefault(seller, _windows())
+
     def _refuse(self, client_id: str, seller: str, kind: str) -> str:
         now, limits = self.monotonic(), self.limits
         client = self._clients.setdefault(client_id, Window(60))
-        windows = self._sellers.setdefault(seller, _windows())
+        windows = self._windows(seller)
         if now < self._blocked_until.get(client_id, 0.0):
             return "blocked"
         if client.total(now) >= limits.requests_per_minute:
@@ -108,7 +131,7 @@ class Meter:
     def _count(self, client_id: str, seller: str, kind: str, weight: int) -> None:
         now = self.monotonic()
         self._clients.setdefault(client_id, Window(60)).add(now, weight)
-        windows = self._sellers.setdefault(seller, _windows())
+        windows = self._windows(seller)
         for name in ("offer_writes_per_minute", "offer_writes_per_hour") if kind == "write" else ():
             windows[name].add(now, weight)
         if kind == "read":

@@ -6,14 +6,16 @@ accident), and two equal POSTs make two offers: there is no idempotency.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from batch.simulator import checks
 from batch.simulator.catalogue import Outcome, Product
+from batch.simulator.catalogue import gtin as catalogue_gtin
 from batch.simulator.clock import stamp
 from batch.simulator.defaults import fill_in, find_product
 from batch.simulator.faults import Trouble
-from batch.simulator.state import Offer, Operation, Seller, World
+from batch.simulator.state import Kind, Offer, Operation, Seller, World
 from batch.simulator.views import render
 from batch.simulator.wire import Answer, Call, Json, Refused, Route, problem, refuse
 
@@ -55,7 +57,7 @@ def _begin(world: World, offer: Offer, outcome: str) -> Operation | None:
         return None
     operation = world.start_operation(offer, endless=outcome == Outcome.NEVER_ENDS)
     operation.creates = True
-    operation.refused = outcome == Outcome.SLOW_REFUSED
+    operation.problems = [MISSING_PARAMETERS] if outcome == Outcome.SLOW_REFUSED else []
     operation.vanished = outcome == Trouble.OPERATION_VANISHES
     return operation
 
@@ -106,19 +108,32 @@ def operation_status(call: Call) -> Answer:
         return Answer(202, {"offer": {"id": operation.offer_id}, "operation": status}, headers)
     if offer is not None and offer.operation is operation:
         offer.operation = None
-        if operation.refused:
+        if operation.creates and operation.problems:
             world.remove_offer(offer)
-    refuse([MISSING_PARAMETERS] if operation.refused else [])
+    refuse(operation.problems)
     return Answer(303, None, {"Location": f"{call.base_url}/sale/product-offers/{operation.offer_id}"})
 
 
 def edit(call: Call) -> Answer:
     """PATCH /sale/product-offers/{offerId}: a merge patch; stock 0 ends an active offer."""
-    offer, changes = own_offer(call), call.json()
+    world, offer, changes = call.world, own_offer(call), call.json()
     if offer.operation is not None:
         raise Refused(409, problem("ConflictException", "The previous edit is still being processed"))
-    change(call.world, offer, changes)
-    return Answer(200, render(offer))
+    if not world.settings.edit_seconds:
+        change(world, offer, changes)
+        return Answer(200, render(offer))
+    refuse(checks.check_changes(changes))
+    operation = world.start_operation(offer, seconds=world.settings.edit_seconds)
+    world.later(world.settings.edit_seconds, lambda: _finish_edit(world, offer, operation, changes))
+    return Answer(202, render(offer), operation_headers(call, operation))
+
+
+def _finish_edit(world: World, offer: Offer, operation: Operation, changes: Json) -> None:
+    offer.operation = None
+    try:
+        change(world, offer, changes)
+    except Refused as refused:
+        operation.problems = list(refused.problems)
 
 
 def change(world: World, offer: Offer, changes: Json) -> None:
@@ -130,11 +145,41 @@ def change(world: World, offer: Offer, changes: Json) -> None:
     status = wanted or offer.status
     if wanted == "INACTIVE" and offer.status != "INACTIVE":
         refuse([problem("VALIDATION_FAILED", "An offer cannot become a draft again", path="publication.status")])
-    if not body["stock"].get("available") and offer.status == "ACTIVE":
+    if not body["stock"].get("available") and offer.status in {"ACTIVE", "ACTIVATING"}:
         status = "ENDED"
     elif wanted == "ACTIVE" and (offer.errors or not body["stock"].get("available")):
         refuse(offer.errors or [problem("VALIDATION_FAILED", "stock must be positive", path="stock.available")])
     world.change_offer(offer, body, status)
+
+
+def add_offers(world: World, seller: Seller, offers: int | Iterable[Mapping[str, Any]]) -> list[str]:
+    """Offers that are simply there, as if made long ago: so many, or one for each mapping. Returns their ids."""
+    wanted = [{}] * offers if isinstance(offers, int) else offers
+    return [_ready_offer(world, seller, **details).id for details in wanted]
+
+
+def _ready_offer(
+    world: World,
+    seller: Seller,
+    *,
+    gtin: str = "",
+    external_id: str = "",
+    price: str = "10.00",
+    stock: int = 1,
+    status: str = "INACTIVE",
+) -> Offer:
+    """By default one of the next product, with its GTIN as external id."""
+    gtin = gtin or catalogue_gtin(len(seller.offers) + 1)
+    product = world.catalogue.by_gtin(gtin)[0]
+    body: Json = {
+        "productSet": [{"product": {"id": product.id}}],
+        "sellingMode": {"format": "BUY_NOW", "price": {"amount": price, "currency": "PLN"}},
+        "stock": {"available": stock},
+        "external": {"id": external_id or gtin},
+        "delivery": {"shippingRates": {"id": seller.dictionaries[Kind.SHIPPING_RATES][0].id}},
+    }
+    fill_in(seller, product, body)
+    return world.add_offer(seller, product, body, status, [])
 
 
 def merge(target: Any, patch: Any) -> Any:

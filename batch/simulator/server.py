@@ -17,13 +17,20 @@ from socket import socket
 
 from aiohttp import web
 
-from batch.simulator import control, dictionaries, gate, listing, oauth, offers, orders, products
+from batch.simulator import commands, control, dictionaries, gate, listing, oauth, offers, orders, products
 from batch.simulator.faults import OUTCOMES, Fault, Trouble
 from batch.simulator.log import CRASHED, Exchange, Log
 from batch.simulator.state import World
 from batch.simulator.wire import Answer, Call, Refused, Route, problem
 
-API: tuple[Route, ...] = (*offers.ROUTES, *listing.ROUTES, *products.ROUTES, *dictionaries.ROUTES, *orders.ROUTES)
+API: tuple[Route, ...] = (
+    *offers.ROUTES,
+    *listing.ROUTES,
+    *commands.ROUTES,
+    *products.ROUTES,
+    *dictionaries.ROUTES,
+    *orders.ROUTES,
+)
 LOGIN_PATHS = ("/auth/", "/skojarz-aplikacje")
 LONGEST_LINE = 128 * 1024
 """Bytes; 100 external ids of 100 characters, which the list of offers takes, are up to 60,000."""
@@ -155,12 +162,13 @@ class Server:
             await asyncio.sleep(self._world.settings.latency)
         finally:
             with self._world.lock:
-                gate.leave(call, failed=answer.status >= 400)
+                gate.leave(call, failed=answer.status >= 400 and answer.status != 429)
         return answer
 
     def _dispatch(self, call: Call, routes: tuple[Route, ...]) -> Answer:
         try:
             with self._world.lock:
+                self._world.catch_up()
                 return gate.dispatch(call, routes, media_types=routes is API)
         except Refused as refused:
             return refused.answer(gate.language(call))

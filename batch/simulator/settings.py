@@ -13,6 +13,16 @@ class Settings:
     """Real seconds before each answer."""
     index_lag: float = 0.0
     """Simulated seconds until a new offer is in the list."""
+    list_lag: float = 0.0
+    """Simulated seconds until the list shows a change of an offer."""
+    command_polls: int = 0
+    """So many polls find a command unfinished, however long it takes."""
+    command_seconds: float = 0.2
+    """A command takes at least so long (simulated); half of its tasks are done after half of it."""
+    edit_seconds: float = 0.0
+    """A PATCH takes so long (simulated) and is answered 202; 0: it is done at once and answered 200."""
+    activation_seconds: float = 0.0
+    """So long (simulated) an offer that goes live is ACTIVATING."""
     operation_polls: int = 2
     """So many polls answer 202 before an operation ends."""
     operation_seconds: float = 0.0

@@ -23,6 +23,7 @@ from batch.simulator.faults import FaultScript
 from batch.simulator.limits import Limits
 from batch.simulator.log import Exchange, Log
 from batch.simulator.oauth import describe
+from batch.simulator.offers import add_offers, change
 from batch.simulator.orders import add_order, change_order
 from batch.simulator.server import Server
 from batch.simulator.settings import Settings
@@ -157,7 +158,26 @@ class Simulator:
     def offers(self, login: str) -> list[Json]:
         """A seller's offers as `GET /sale/product-offers/{offerId}` shows them, oldest first."""
         with self.world.lock:
+            self.world.catch_up()
             return [render(offer) for offer in self.world.sellers[login].offers.values()]
+
+    def add_offers(self, login: str, offers: int | Iterable[Mapping[str, Any]]) -> list[str]:
+        """Offers that are simply there, without a call: so many, or one for each mapping with any of `gtin`,
+        `external_id`, `price` ("12.30"), `stock`, `status`. Returns their ids."""
+        with self.world.lock:
+            return add_offers(self.world, self.world.sellers[login], offers)
+
+    def edit_offer(self, offer_id: str, changes: Json) -> None:
+        """Change an offer behind the application's back, by a merge patch. Raises Refused as PATCH would."""
+        with self.world.lock:
+            self.world.catch_up()
+            change(self.world, self.world.offers[offer_id], changes)
+
+    def remove_offer(self, offer_id: str) -> None:
+        """Take an offer away behind the application's back."""
+        with self.world.lock:
+            self.world.catch_up()
+            self.world.remove_offer(self.world.offers[offer_id])
 
     def add_order(self, login: str, lines: Iterable[Json] = ({},), **parts: Any) -> Json:
         """A new order of a seller, as `orders.add_order` describes it; returned as Allegro shows it."""

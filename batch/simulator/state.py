@@ -5,11 +5,13 @@ Readers and writers hold `World.lock`; the server takes it for each call, the te
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import json
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -58,13 +60,45 @@ class Operation:
     ready_at: float
     polls_left: float
     creates: bool = False
-    refused: bool = False
     vanished: bool = False
+    problems: list[Json] = field(default_factory=list)
+    """Why it ends in a refusal; empty when it does not."""
+
+
+@dataclass(slots=True)
+class Task:
+    """One offer's part of a command: NEW, then SUCCESS or FAIL."""
+
+    offer_id: str
+    part: str
+    change: Json
+    status: str = "NEW"
+    errors: list[Json] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Command:
+    """A change of many offers under an id its sender chose. Its tasks are worked off while it is polled and ages."""
+
+    id: str
+    kind: str
+    seller: Seller
+    text: str
+    created_at: datetime
+    accepted_at: float
+    seconds: float
+    polls: int
+    tasks: list[Task]
+    outcome: str
+    polled: int = 0
+    done: int = 0
+    completed_at: datetime | None = None
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Offer:
-    """One offer. `text` is its request as JSON, with what Allegro filled in: text is small."""
+    """One offer. `text` is its request as JSON, with what Allegro filled in: text is small. `shown` is what the list
+    of offers shows of it: text and status, which may lag behind."""
 
     id: str
     seller: Seller
@@ -75,6 +109,7 @@ class Offer:
     created_at: datetime
     updated_at: datetime
     listed_at: float
+    shown: tuple[str, str]
     errors: list[Json] = field(default_factory=list)
     operation: Operation | None = None
 
@@ -135,11 +170,26 @@ class World:
         self.sellers: dict[str, Seller] = {}
         self.offers: dict[str, Offer] = {}
         self.operations: dict[str, Operation] = {}
+        self.commands: dict[str, Command] = {}
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
         self.published_by_accident = 0
         self._next_offer = FIRST_OFFER_ID
         for login, names in DEMO_SELLERS.items():
             shipping_rates: list[str | Entry] = [*names, self._fulfillment_rates(login)]
             self.add_seller(login, dictionaries={Kind.SHIPPING_RATES: shipping_rates})
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Let something happen after so many simulated seconds; at once when there are none."""
+        if seconds > 0:
+            heapq.heappush(self._agenda, (self.clock.monotonic() + seconds, next(self._order), action))
+        else:
+            action()
+
+    def catch_up(self) -> None:
+        """Let everything happen whose time has come; called before anybody looks."""
+        while self._agenda and self._agenda[0][0] <= self.clock.monotonic():
+            heapq.heappop(self._agenda)[2]()
 
     def new_id(self, *names: object) -> str:
         """An id that is the same for the same seed and names."""
@@ -175,13 +225,15 @@ class World:
         """A new offer with the next id."""
         now = self.clock.now()
         external = (body.get("external") or {}).get("id")
+        text = json.dumps(body, ensure_ascii=False)
         offer = Offer(
             id=str(self._next_offer),
             seller=seller,
             product=product,
             external_id=external,
-            text=json.dumps(body, ensure_ascii=False),
+            text=text,
             status=status,
+            shown=(text, status),
             created_at=now,
             updated_at=now,
             listed_at=self.clock.monotonic() + self.settings.index_lag,
@@ -195,13 +247,31 @@ class World:
         return offer
 
     def change_offer(self, offer: Offer, body: Json, status: str) -> None:
-        """An edited offer."""
+        """An edited offer. One that goes live is ACTIVATING first, if that takes time."""
+        if status == "ACTIVE" and offer.status != "ACTIVE" and self.settings.activation_seconds > 0:
+            status = "ACTIVATING"
+            self.later(self.settings.activation_seconds, lambda: self._activated(offer))
         offer.seller.by_external[offer.external_id or ""].pop(offer.id)
         offer.external_id = (body.get("external") or {}).get("id")
         offer.seller.by_external.setdefault(offer.external_id or "", {})[offer.id] = offer
         offer.seller.drafts += (status == "INACTIVE") - (offer.status == "INACTIVE")
         offer.text = json.dumps(body, ensure_ascii=False)
         offer.status, offer.updated_at = status, self.clock.now()
+        self._show(offer)
+
+    def _activated(self, offer: Offer) -> None:
+        if offer.status == "ACTIVATING":
+            offer.status, offer.updated_at = "ACTIVE", self.clock.now()
+            self._show(offer)
+
+    def _show(self, offer: Offer) -> None:
+        """Bring the list of offers up to date, now or later."""
+        shown = (offer.text, offer.status)
+
+        def show() -> None:
+            offer.shown = shown
+
+        self.later(self.settings.list_lag, show)
 
     def visible(self, offer: Offer) -> bool:
         """Whether Allegro shows the offer; one that is still being made it may hide."""
@@ -214,14 +284,14 @@ class World:
         offer.seller.per_product[offer.product.id] -= 1
         offer.seller.drafts -= offer.status == "INACTIVE"
 
-    def start_operation(self, offer: Offer, *, endless: bool = False) -> Operation:
-        """Let Allegro work on an offer for a while."""
+    def start_operation(self, offer: Offer, *, endless: bool = False, seconds: float | None = None) -> Operation:
+        """Let Allegro work on an offer: for exactly `seconds`, else as long as the settings say."""
         operation = Operation(
             id=str(uuid.uuid4()),
             offer_id=offer.id,
             started_at=self.clock.now(),
-            ready_at=self.clock.monotonic() + self.settings.operation_seconds,
-            polls_left=float("inf") if endless else self.settings.operation_polls,
+            ready_at=self.clock.monotonic() + (self.settings.operation_seconds if seconds is None else seconds),
+            polls_left=float("inf") if endless else self.settings.operation_polls if seconds is None else 0,
         )
         self.operations[operation.id] = offer.operation = operation
         return operation

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from batch.simulator.catalogue import Product
 from batch.simulator.clock import stamp
 from batch.simulator.state import Offer
@@ -70,8 +72,8 @@ def _render_element(element: Json, product: Product) -> Json:
 
 
 def render_listed(offer: Offer) -> Json:
-    """An offer in `GET /sale/offers`."""
-    body = offer.body
+    """An offer in `GET /sale/offers`, which may not know its latest changes yet."""
+    body, status = json.loads(offer.shown[0]), offer.shown[1]
     return {
         "id": offer.id,
         "name": body["name"],
@@ -81,7 +83,7 @@ def render_listed(offer: Offer) -> Json:
         "stock": {"available": body["stock"]["available"], "sold": 0},
         "stats": {"watchersCount": 0, "visitsCount": 0},
         "publication": {
-            "status": offer.status,
+            "status": status,
             "marketplaces": {"base": {"id": "allegro-pl"}, "additional": []},
         },
         "afterSalesServices": body["afterSalesServices"],

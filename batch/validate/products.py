@@ -52,6 +52,7 @@ class _RowChecker:
         self.table, self.row, self.number = table, row, row[0]
         self.account = self.text("account")
         self.problems: list[Problem] = []
+        self.missing: list[Problem] = []
 
     def skip(self, accounts: Mapping[str, Account]) -> Outcome | None:
         """The answer of a row nobody wants worked on."""
@@ -79,9 +80,11 @@ class _RowChecker:
         gtin = self._parse("ean", parse_gtin)
         price = self._parse("price", lambda cell: parse_price(cell, currency))
         stock = self._parse("stock", parse_stock)
-        if offer_id is None and action in {Action.AUTO, Action.CREATE}:
-            self._require_for_draft(product_id)
         external_id = self.text("external_id") or gtin or (product_id if self._blank("ean") else None)
+        if offer_id is None and action in {Action.AUTO, Action.CREATE}:
+            self._look_for_missing(product_id)
+            if action is Action.CREATE or external_id is None:  # else an offer may exist that needs none of it
+                self.problems += self.missing
         if external_id is not None:
             self._check_external_id(external_id, first_rows)
         if self.problems:
@@ -97,13 +100,21 @@ class _RowChecker:
             action=action,
             offer_id=offer_id,
             defaults=chosen,
-            cell=self.table.cell_ref("ean" if gtin else "product_id", self.number),
+            cell=self.table.cell_ref(self._naming_column(), self.number),
+            columns=self.table.columns,
+            missing=tuple(self.missing),
         )
 
     def refuse(self, key: str, code: str, **facts: Any) -> None:
         """Note a problem with the cell of column `key`."""
-        cell = self.table.cell_ref(key, self.number)
-        self.problems.append(Problem(code, cell, self.text(key), facts))
+        self.problems.append(self._problem(key, code, facts))
+
+    def _problem(self, key: str, code: str, facts: Mapping[str, Any]) -> Problem:
+        return Problem(code, self.table.cell_ref(key, self.number), self.text(key), facts)
+
+    def _naming_column(self) -> str:
+        keys = ("ean", "product_id", "external_id", "offer_id")
+        return next((key for key in keys if not self._blank(key)), "ean")
 
     def text(self, key: str) -> str:
         """The cell as text; '' for a formula without a stored value, which `check` refuses."""
@@ -141,13 +152,12 @@ class _RowChecker:
             return Action.AUTO
         return Action(code)
 
-    def _require_for_draft(self, product_id: str | None) -> None:
-        if self._blank("ean") and product_id is None:
-            self.refuse("ean", "ean_missing")
-        if self._blank("price"):
-            self.refuse("price", "price_missing")
-        if self._blank("stock"):
-            self.refuse("stock", "stock_missing")
+    def _look_for_missing(self, product_id: str | None) -> None:
+        """What a new draft needs and this row has not."""
+        needed = {"ean": "ean_missing", "price": "price_missing", "stock": "stock_missing"}
+        for key, code in needed.items():
+            if self._blank(key) and not (key == "ean" and product_id):
+                self.missing.append(self._problem(key, code, {}))
 
     def _check_external_id(self, external_id: str, first_rows: dict[tuple[str, str], int]) -> None:
         if len(external_id) > MAX_EXTERNAL_ID:

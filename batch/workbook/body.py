@@ -7,14 +7,14 @@ table, hyperlinks and notes stay where they are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from batch.workbook.area import Area, reference
 from batch.workbook.edit import SheetEdit, made
 from batch.workbook.formulas import Formula, formula_xml
 from batch.workbook.places import Place
 from batch.workbook.sheet import CellXml, RowXml, without
-from batch.workbook.values import CellOut
+from batch.workbook.values import CellOut, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ def set_cells(edit: SheetEdit, place: Place, rows: Mapping[int, Mapping[str, Cel
 
 def set_body(edit: SheetEdit, place: Place, rows: Sequence[BodyRow]) -> int:
     """Give a growing table a new body and return its last row; a table without rows keeps one blank row."""
-    rows = rows or [BodyRow(None)]
+    links = place.links()
+    rows = [_linked(row, links) for row in rows] or [BodyRow(None)]
     last = place.first + len(rows) - 1
     numbered = list(enumerate(rows, place.first))
     moving = {row.source for at, row in numbered if row.source is not None and row.source != at}
@@ -63,6 +64,12 @@ def set_body(edit: SheetEdit, place: Place, rows: Sequence[BodyRow]) -> int:
     if last != place.last:
         edit.grow(place, last)
     return last
+
+
+def _linked(row: BodyRow, links: Sequence[str]) -> BodyRow:
+    """A row whose addresses, in the columns `links`, can be clicked."""
+    addresses = {key: Link(row.values[key]) for key in links if row.values.get(key)}
+    return replace(row, values={**row.values, **addresses}) if addresses else row
 
 
 def extended(

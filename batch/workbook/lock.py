@@ -15,22 +15,24 @@ from batch.errors import WorkbookError
 
 
 @contextmanager
-def hold_workbook(path: Path, *, needed: bool = True) -> Iterator[None]:
+def hold_workbook(path: Path, *, needed: bool = True, by: str = "workbook") -> Iterator[None]:
     """Keep other runs off `path`. Raises WorkbookError `workbook_busy` when one is at work there.
 
-    A workbook that is not there needs no lock; one in a folder that cannot be written is an error
-    (`workbook_lock_failed`) unless the lock is not `needed`.
+    With `by="schedule"` other schedules are kept off, not runs; the error is then `schedule_busy`. A workbook that is
+    not there needs no lock; one in a folder that cannot be written is an error (`workbook_lock_failed`) unless the
+    lock is not `needed`.
     """
     if not path.is_file():
         yield
         return
     real = path.resolve()  # two names of one file are one workbook
     # No fallback to a lock that is a mere file: that one would outlive a killed process.
-    lock = FileLock(real.with_name(f".{real.name}.lock"), timeout=0, fallback_to_soft=False)
+    name = f".{real.name}.lock" if by == "workbook" else f".{real.name}.{by}.lock"
+    lock = FileLock(real.with_name(name), timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:
-        raise WorkbookError("workbook_busy", path=str(path)) from None
+        raise WorkbookError(f"{by}_busy", path=str(path)) from None
     except OSError as error:
         if not needed:
             yield

@@ -28,7 +28,7 @@ from batch.workbook.sheet import IN_TAG, NotPlainError, SheetXml
 from batch.workbook.stored import Stored
 from batch.workbook.values import CellOut
 
-__all__ = ["BodyRow", "CellOut", "Change", "SetBody", "SetCells", "UpdateBody", "check_writable", "write_workbook"]
+__all__ = ["BodyRow", "CellOut", "SetBody", "SetCells", "TableChange", "UpdateBody", "check_writable", "write_workbook"]
 
 CELL_TABLES = ("Accounts", "Products")  # tables of the user's rows in which we answer
 
@@ -63,7 +63,7 @@ class UpdateBody:
     stamp: Mapping[str, CellOut] = field(default_factory=dict)
 
 
-Change: TypeAlias = SetCells | SetBody | UpdateBody
+TableChange: TypeAlias = SetCells | SetBody | UpdateBody
 
 
 def check_writable(path: Path, *, growing: Collection[str] = ("Results",)) -> None:
@@ -79,7 +79,7 @@ def check_writable(path: Path, *, growing: Collection[str] = ("Results",)) -> No
             check_columns(xml, place)
 
 
-def write_workbook(path: Path, changes: Sequence[Change], *, expect: Stamp | None = None) -> None:
+def write_workbook(path: Path, changes: Sequence[TableChange], *, expect: Stamp | None = None) -> None:
     """Carry out all changes in one atomic replacement of the file.
 
     Raises WorkbookError, and leaves the file alone: `workbook_changed` when it is not the one that `expect` stands for,
@@ -104,10 +104,10 @@ def write_workbook(path: Path, changes: Sequence[Change], *, expect: Stamp | Non
     replace_file(path, package.with_parts(parts, dropped), still_ours=still_ours)
 
 
-def _changed_parts(book: Book, changes: Sequence[Change]) -> tuple[dict[str, bytes], Collection[str]]:
+def _changed_parts(book: Book, changes: Sequence[TableChange]) -> tuple[dict[str, bytes], Collection[str]]:
     """The parts that differ, by name, and those to leave out."""
     places = find_places(book, {change.table for change in changes})
-    by_sheet: dict[str, list[tuple[Place, Change]]] = {}
+    by_sheet: dict[str, list[tuple[Place, TableChange]]] = {}
     for change in changes:
         place = places[change.table]
         by_sheet.setdefault(place.sheet.part, []).append((place, change))
@@ -128,7 +128,7 @@ def _changed_parts(book: Book, changes: Sequence[Change]) -> tuple[dict[str, byt
 
 
 def _edited(
-    book: Book, stored: Stored, part: str, wanted: Iterable[tuple[Place, Change]]
+    book: Book, stored: Stored, part: str, wanted: Iterable[tuple[Place, TableChange]]
 ) -> tuple[SheetEdit, dict[str, bytes]]:
     """One sheet with its changes, and the definitions of its tables that grew or shrank."""
     data = book.package.text(part)
@@ -142,7 +142,7 @@ def _edited(
 
 
 def _apply(
-    book: Book, stored: Stored, xml: SheetXml, wanted: Iterable[tuple[Place, Change]]
+    book: Book, stored: Stored, xml: SheetXml, wanted: Iterable[tuple[Place, TableChange]]
 ) -> tuple[SheetEdit, dict[str, bytes]]:
     tables: dict[str, bytes] = {}
     edit: SheetEdit | None = None
@@ -165,7 +165,7 @@ def _apply(
     return edit, tables
 
 
-def _check_rows(book: Book, xml: SheetXml, place: Place, change: Change) -> None:
+def _check_rows(book: Book, xml: SheetXml, place: Place, change: TableChange) -> None:
     """The rows that a change speaks of are rows of the table as it is now, or stand right below it."""
     named: Collection[int] = (
         [r.source for r in change.rows if r.source is not None] if isinstance(change, SetBody) else change.rows.keys()

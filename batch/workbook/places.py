@@ -6,8 +6,10 @@ which Excel keeps in step with the header cells and which is there even when the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 from lxml import etree
 
@@ -17,6 +19,7 @@ from batch.workbook.area import MAX_ROW, Area, reference
 from batch.workbook.package import Package
 from batch.workbook.values import unescaped
 
+_T = TypeVar("_T")
 TRUE = ("1", "true", "on")
 _WORKBOOK_TYPES = ("sheet.main+xml", "sheet.macroEnabled.main+xml")
 
@@ -71,6 +74,10 @@ class Place:
         """The columns that the tool writes."""
         return {key: at for key, at in self.columns.items() if self.table.column(key).written}
 
+    def links(self) -> list[str]:
+        """The keys of the columns that hold addresses."""
+        return [column.key for column in self.table.columns if column.kind is schema.Kind.LINK]
+
     def cell(self, column: int, row: int) -> str:
         """A cell as people write it: `Products!C7`."""
         return f"{self.sheet.name}!{reference(column, row)}"
@@ -106,21 +113,22 @@ def find_places(book: Book, names: Collection[str]) -> dict[str, Place]:
     Raises WorkbookError for a missing table, missing headings (all of one table at once), a heading that is there
     twice, or a table on a sheet that is no worksheet.
     """
-    found = {name.casefold(): (sheet, part, root) for name, sheet, part, root in _tables(book)}
-    places = {}
+    found = {name: (sheet, part, root) for name, sheet, part, root in _tables(book)}
+    ours = our_tables(found, names, book.package.path)
+    return {table.name: _place(book, table, *where) for table, where in ours.items()}
+
+
+def our_tables(found: Mapping[str, _T], names: Collection[str], path: Path) -> dict[schema.Table, _T]:
+    """Those of the tables `found` in a workbook, by name, that are called for. Raises WorkbookError `table_missing`."""
+    by_name = {name.casefold(): where for name, where in found.items()}
+    ours = {}
     for table in schema.TABLES:
-        if table.name not in names:
-            continue
-        if table.name.casefold() not in found:
-            raise WorkbookError(
-                "table_missing",
-                path=str(book.package.path),
-                table=table.name,
-                sheet_pl=table.sheet.pl,
-                sheet_en=table.sheet.en,
-            )
-        places[table.name] = _place(book, table, *found[table.name.casefold()])
-    return places
+        if table.name in names:
+            if table.name.casefold() not in by_name:
+                sheets = {"sheet_pl": table.sheet.pl, "sheet_en": table.sheet.en}
+                raise WorkbookError("table_missing", path=str(path), table=table.name, **sheets)
+            ours[table] = by_name[table.name.casefold()]
+    return ours
 
 
 def _tables(book: Book) -> Iterator[tuple[str, Sheet, str, etree._Element]]:
@@ -142,7 +150,7 @@ def _place(book: Book, table: schema.Table, sheet: Sheet, part: str, root: etree
     first, last = area.top + header, area.bottom - totals
     if len(names) != area.right - area.left + 1 or first > last + 1:
         raise book.package.damaged(part)
-    columns = _columns(table, sheet, area.left, names)
+    columns = columns_by_key(table, sheet.name, area.left, names)
     formulas = _formulas(area.left, root)
     reach = last if totals else _reach(book, sheet, area)
     return Place(table, sheet, part, area, first, last, columns, totals > 0, reach, formulas)
@@ -164,7 +172,11 @@ def _formulas(left: int, root: etree._Element) -> dict[int, tuple[str, bool]]:
     return found
 
 
-def _columns(table: schema.Table, sheet: Sheet, left: int, names: list[str]) -> dict[str, int]:
+def columns_by_key(table: schema.Table, sheet: str, left: int, names: Sequence[str]) -> dict[str, int]:
+    """Schema key -> column of the sheet, from the headings `names` of a table whose first column is `left`.
+
+    Raises WorkbookError for missing headings, all at once, or one that is there twice.
+    """
     meanings = schema.columns_by_heading(table)
     found: dict[str, int] = {}
     for at, name in enumerate(names):
@@ -173,14 +185,14 @@ def _columns(table: schema.Table, sheet: Sheet, left: int, names: list[str]) -> 
             continue
         if column.key in found:
             first = names[found[column.key] - left]
-            raise WorkbookError("heading_twice", table=table.name, sheet=sheet.name, first=first, second=name)
+            raise WorkbookError("heading_twice", table=table.name, sheet=sheet, first=first, second=name)
         found[column.key] = left + at
     missing = [column.heading for column in table.columns if column.key not in found]
     if missing:
         raise WorkbookError(
             "heading_missing",
             table=table.name,
-            sheet=sheet.name,
+            sheet=sheet,
             headings_pl=", ".join(heading.pl for heading in missing),
             headings_en=", ".join(heading.en for heading in missing),
         )

@@ -6,7 +6,7 @@ sheet is too sparse for the dense array it makes, openpyxl reads the same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -57,11 +57,11 @@ class TableData:
 
 @dataclass(frozen=True, slots=True)
 class WorkbookData:
-    """What was read, and the stamp of the exact file content it was read from."""
+    """What was read, and the stamp of the exact file content it was read from; None where Excel has it open."""
 
     path: Path
     tables: dict[str, TableData]
-    stamp: Stamp
+    stamp: Stamp | None = None
 
 
 def read_workbook(
@@ -86,11 +86,10 @@ def read_workbook(
             index = sheets.index(place.sheet)
             end = max(place.last, min(place.reach, source.heights[index]))
             raw = reader.rows(index, place.first, end, list(place.columns.values()))
-            rows = list(_rows(place, raw, source.known[index], escaped=source.escaped))
+            rows = list(telling_rows(place, raw, source.known[index], escaped=source.escaped))
             if len(rows) > MAX_ROWS:
                 raise package.too_big(place.sheet.part)
-            columns = {key: letters(column).decode() for key, column in place.columns.items()}
-            found[name] = TableData(name, place.sheet.name, columns, rows)
+            found[name] = table_data(place, rows)
     except WorkbookError:
         raise
     except Exception as error:  # (each library has its own ways to say that XML is broken)
@@ -98,7 +97,15 @@ def read_workbook(
     return WorkbookData(path, found, package.stamp)
 
 
-def _rows(place: Place, raw: Iterator[RawRow], known: dict[tuple[int, int], Cell], *, escaped: bool) -> Iterator[Row]:
+def table_data(place: Place, rows: list[Row]) -> TableData:
+    """What was read of a table, with where its columns stand."""
+    columns = {key: letters(column).decode() for key, column in place.columns.items()}
+    return TableData(place.table.name, place.sheet.name, columns, rows)
+
+
+def telling_rows(
+    place: Place, raw: Iterable[RawRow], known: Mapping[tuple[int, int], Cell], *, escaped: bool
+) -> Iterator[Row]:
     """The rows that say something: blank text is None, escapes are undone, `known` cells are filled in."""
     columns = place.table.columns
     inputs = [i for i, column in enumerate(columns) if not column.written]
@@ -124,7 +131,7 @@ def _rows(place: Place, raw: Iterator[RawRow], known: dict[tuple[int, int], Cell
         yield number, row
 
 
-def _by_row(place: Place, known: dict[tuple[int, int], Cell]) -> dict[int, dict[int, Cell]]:
+def _by_row(place: Place, known: Mapping[tuple[int, int], Cell]) -> dict[int, dict[int, Cell]]:
     positions = {column: i for i, column in enumerate(place.columns.values())}
     found: dict[int, dict[int, Cell]] = {}
     for (row, column), value in known.items():

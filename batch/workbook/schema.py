@@ -33,7 +33,7 @@ class Kind(StrEnum):
     INTEGER = "integer"
     NUMBER = "number"
     DATETIME = "datetime"  # Europe/Warsaw
-    LINK = "link"
+    LINK = "link"  # an address on the web that a click opens
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,10 @@ class Column:
     kind: Kind = Kind.TEXT
     written: bool = False
     choices: tuple[Choice, ...] = ()
-    dictionary: str = ""  # kind of `Dictionaries` row, or a list of the workbook, that feeds the dropdown
+    dictionary: str = ""  # kind of `Dictionaries` row, or `accounts` or `profiles`: what feeds the dropdown
     width: int = 16
     hidden: bool = False
+    fixed: bool = False  # part of the form: neither the user nor the tool changes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +309,8 @@ PRODUCTS = Table(
             "Numer oferty Allegro. Wpisuje program; możesz też wkleić numer istniejącej oferty.",
             "Number of the Allegro offer. Written by the tool; you may paste that of an existing offer."),
         _out("status", "Status", "Status", "Co się stało z wierszem.", "What became of this row.", width=20),
-        _out("message", "Komunikat", "Message", "Co jest nie tak i co zrobić.", "What is wrong and what to do.",
-            kind=Kind.LONG_TEXT, width=70),
+        _out("message", "Komunikat", "Message", "Co jest nie tak i co zrobić, w jednym wierszu.",
+            "What is wrong and what to do, on one line.", width=90),
         _out("updated_at", "Zaktualizowano", "Updated", "Kiedy program odpowiedział.", "When the tool answered.",
             kind=Kind.DATETIME, width=18),
     ),
@@ -331,7 +332,7 @@ RESULTS = Table(
         _out("code", "Kod", "Code", "Stały kod wyniku; opis w arkuszu pomocy.",
             "Stable result code; see the help sheet.", width=20),
         _out("message", "Komunikat", "Message", "Co jest nie tak i co zrobić.", "What is wrong and what to do.",
-            kind=Kind.LONG_TEXT, width=70),
+            kind=Kind.LONG_TEXT, width=80),
         _out("offer_id", "ID oferty", "Offer ID", "Numer oferty Allegro.", "Number of the Allegro offer."),
         _out("link", "Link", "Link", "Oferta w Allegro.", "The offer at Allegro.", kind=Kind.LINK, width=40),
         _out("old_price", "Stara cena", "Old price", "Cena przed zmianą.", "Price before the change.",
@@ -405,10 +406,12 @@ SETTINGS = Table(
     "Settings",
     Words("Ustawienia", "Settings"),
     (
-        _in("key", "Klucz", "Key", "Stała nazwa ustawienia.", "Fixed name of the setting.", hidden=True, width=20),
-        _in("name", "Ustawienie", "Setting", "Co ustawiasz.", "What is set.", width=40),
+        _in("key", "Klucz", "Key", "Stała nazwa ustawienia.", "Fixed name of the setting.", hidden=True, fixed=True,
+            width=20),
+        _in("name", "Ustawienie", "Setting", "Co ustawiasz.", "What is set.", fixed=True, width=40),
         _in("value", "Wartość", "Value", "Twoja wartość.", "Your value.", width=24),
-        _in("help", "Opis", "Help", "Opis ustawienia.", "What the setting means.", kind=Kind.LONG_TEXT, width=80),
+        _in("help", "Opis", "Help", "Opis ustawienia.", "What the setting means.", kind=Kind.LONG_TEXT, fixed=True,
+            width=80),
     ),
 )
 
@@ -464,7 +467,7 @@ SETTING_ROWS = (
             "{message_to_seller}"),
     Setting("order_note",
             Words("Notatka na liście zamówień", "Note shown in the order list"),
-            Words("seller: notatka sprzedawcy. buyer: wiadomość kupującego.",
+            Words("sprzedawcy: Twoja notatka. kupującego: wiadomość od kupującego.",
                   "seller: the seller's note. buyer: the buyer's message."), "seller", NOTE_SOURCES),
     Setting("delivery_vat_mode",
             Words("Stawka VAT za transport", "VAT rate of the delivery"),

@@ -51,7 +51,7 @@ def text_of(item: bytes) -> str:
 
 def date_styles(styles: etree._Element) -> frozenset[int]:
     """The cell styles (indexes of `cellXfs`) whose number format shows a date or a time."""
-    custom = {int(e.get("numFmtId", 0)): _shows_date(e.get("formatCode", "")) for e in styles.iterfind("{*}numFmts/*")}
+    custom = {int(e.get("numFmtId", 0)): shows_date(e.get("formatCode", "")) for e in styles.iterfind("{*}numFmts/*")}
     formats = (int(xf.get("numFmtId", 0)) for xf in styles.iterfind("{*}cellXfs/{*}xf"))
     return frozenset(i for i, fmt in enumerate(formats) if custom.get(fmt, fmt in _BUILT_IN_DATES))
 
@@ -63,6 +63,7 @@ def elapsed_styles(styles: etree._Element) -> frozenset[int]:
     return frozenset(i for i, f in enumerate(formats) if _ELAPSED.search(custom.get(f, "[h]" if f == 46 else "")))
 
 
-def _shows_date(code: str) -> bool:
+def shows_date(code: str) -> bool:
+    """Whether a number format shows a date or a time."""
     first = _NOT_FORMAT.sub("", code).split(";")[0].lower()
     return any(letter in first for letter in "ymdhs")

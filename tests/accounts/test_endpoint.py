@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from batch.accounts.endpoint import PATIENCE, RefreshRefused
+from batch.accounts.endpoint import PATIENCE, GrantRefused
 from batch.errors import AccountError, ApiError, Forbidden, NoAnswer, ServerTrouble, SettingsError, TooMany
 from batch.messages import LANGUAGES, catalogue
 from tests.helpers.accounts import Clock, Station
@@ -146,10 +146,10 @@ def test_retry_after_is_heeded_as_far_as_the_grace_allows(
 
 
 def test_a_dead_refresh_token_is_refused_once_and_not_sent_again(pc: Station, allegro: AllegroTokens) -> None:
-    with pytest.raises(RefreshRefused) as caught:
+    with pytest.raises(GrantRefused) as caught:
         pc.endpoint().refresh("refresh.SECRET.dead")
     assert allegro.requests == 1
-    assert not caught.value.args
+    assert caught.value.args == ("invalid_grant",)
 
 
 def test_a_wrong_client_secret_needs_a_person_and_is_not_a_dead_token(pc: Station, allegro: AllegroTokens) -> None:

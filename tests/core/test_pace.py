@@ -51,6 +51,43 @@ def test_no_hour_holds_more_than_its_limit() -> None:
     assert most_in_a_window(turns, 3600) == 100
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 30.0]), st.integers(1, 100)), min_size=1, max_size=200))
+def test_no_minute_holds_more_weight_than_the_limit(taken: list[tuple[float, int]]) -> None:
+    """Whatever each weighs, and from whichever of two budgets within the same one it is taken."""
+    clock = FakeClock()
+    whole = Budget(clock, per_minute=250)
+    parts = [Budget(clock, per_hour=10_000, within=whole), Budget(clock, per_hour=10_000, within=whole)]
+    turns = []
+    for place, (pause, weight) in enumerate(taken):
+        clock.sleep(pause)
+        parts[place % 2].take(weight)
+        turns.append((clock.monotonic(), weight))
+    for begin, _ in turns:
+        assert sum(weight for turn, weight in turns if begin <= turn < begin + 60.5) <= 250
+
+
+def test_weight_counts_in_the_hour_of_its_own_budget_only() -> None:
+    """Used up in one, free in the other."""
+    clock = FakeClock()
+    whole = Budget(clock, per_minute=100_000)
+    one, other = Budget(clock, per_hour=1000, within=whole), Budget(clock, per_hour=1000, within=whole)
+    one.take(600)
+    other.take(600)
+    assert clock.monotonic() < 60
+    one.take(600)
+    assert 3600 <= clock.monotonic() < 3660
+
+
+def test_what_weighs_more_than_the_limit_goes_alone() -> None:
+    """A limit set below the size of a request slows it down and does not stop it for ever."""
+    clock = FakeClock()
+    budget = Budget(clock, per_minute=10)
+    for _ in range(3):
+        budget.take(25)
+    assert 250 < clock.monotonic() < 360
+
+
 def test_hold_stops_everybody_for_so_long() -> None:
     """A 429 with Retry-After is everybody's."""
     clock = FakeClock()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from batch.allegro.pace import Budget, Lanes
+from batch.allegro.pace import Budget
 from batch.allegro.session import ApiSession, Traffic
 from batch.errors import NoAnswer
 from tests.helpers.drafts import FakeClock
@@ -38,7 +38,7 @@ class Silent(requests.Session):
 def silent_session() -> tuple[ApiSession, Silent, FakeClock]:
     clock = FakeClock()
     http = Silent(clock)
-    traffic = Traffic(Budget(clock, per_minute=9000), Budget(clock, per_minute=2490), Lanes(per_minute=2490))
+    traffic = Traffic.open(clock, Budget(clock, per_minute=9000))
     session = ApiSession("http://localhost", "a", "A/1 (+https://a)", "pl", Tokens(), traffic, clock, http, lambda: 0.0)
     return session, http, clock
 

@@ -10,6 +10,7 @@ import requests
 from batch.simulator import Simulator
 
 MEDIA_TYPE = "application/vnd.allegro.public.v1+json"
+BETA = dict.fromkeys(("Accept", "Content-Type"), "application/vnd.allegro.beta.v1+json")
 HEADERS = {
     "User-Agent": "Demo/1.0 (+https://example.com)",
     "Accept": MEDIA_TYPE,
@@ -42,6 +43,10 @@ class Caller:
     def post(self, path: str, body: Any, **options: Any) -> requests.Response:
         """POST a JSON body."""
         return self.session.post(self._url + path, json=body, allow_redirects=False, timeout=10, **options)
+
+    def put(self, path: str, body: Any) -> requests.Response:
+        """PUT a JSON body."""
+        return self.session.put(self._url + path, json=body, timeout=10)
 
     def patch(self, path: str, body: Any) -> requests.Response:
         """PATCH with a JSON body."""

@@ -159,7 +159,8 @@ class Shop:
         tokens = self.simulator.world.tokens
         secrets = [self.secret, *tokens._by_access, *tokens._by_refresh]
         places = {f"output {number}": text.encode() for number, text in enumerate(outputs)}
-        files = [self.workbook, *self.folder.glob("journal*"), *self.folder.rglob("*.log")]
+        files = [self.workbook, *self.folder.glob("journal*")]
+        files += [*self.folder.rglob("*.log"), *self.folder.rglob("report.html")]
         places |= {file.name: _unpacked(file) for file in files if file.is_file()}
         return [name for name, content in places.items() if any(secret.encode() in content for secret in secrets)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -58,12 +59,14 @@ def test_second_run_on_one_workbook_is_refused(tmp_path: Path, simulator: Simula
     shop.fill(products(4))
     process = shop.start("run", "--only", "drafts", "--json")
     shop.wait_for(lambda: simulator.requests)
+    process.send_signal(signal.SIGSTOP)  # it stands still in the middle, however slow the second one is
     if by_link:
         shop.workbook = tmp_path / "Skrót.xlsx"
         shop.workbook.symlink_to(tmp_path / "Oferty.xlsx")
     second = shop.run("run", "--only", "drafts", "--json")
     assert (second.returncode, second.stdout) == (2, "")
     assert "pracuje właśnie inny przebieg" in second.stderr
+    process.send_signal(signal.SIGCONT)
     assert finish(process)["counts"] == {"draft_created": 4}
     assert shop.drafts()["counts"] == {"skipped": 4}
     check_once_each(simulator, 4)

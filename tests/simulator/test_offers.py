@@ -329,7 +329,8 @@ def test_the_list_pages_and_filters(simulator: Simulator) -> None:
         assert active["totalCount"] == 1
         same = caller.get("/sale/offers", params={"external.id": "SKU-3"}).json()
         assert [offer["id"] for offer in same["offers"]] == [ids[3], ids[23]]
-        assert caller.get("/sale/offers", params={"offer.id": ids[:3]}).json()["count"] == 3
+        assert caller.get("/sale/offers", params={"offer.id": ",".join(ids[:3])}).json()["count"] == 3
+        assert caller.get("/sale/offers", params={"offer.id": ids[:3]}).json()["count"] == 1
 
 
 def test_a_hundred_long_external_ids_fit_one_look_up(simulator: Simulator) -> None:

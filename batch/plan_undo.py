@@ -1,0 +1,110 @@
+"""What an earlier run did, and what Allegro holds now -> the changes that take it back. Pure.
+
+A draft is deleted while it is still one; a price or stock goes back where Allegro still holds what the run set, and is
+told where it does not; an offer that was published is ended, one that was ended is published again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from batch.model import Change, Entry, FoundOffer, Outcome, ProductRow, State, Way
+from batch.plan import answer
+from batch.plan_changes import LIVE, ChangeStep, by_patch_where_needed, ends
+
+
+def plan_undo(
+    entries: Iterable[Entry],
+    changes: Iterable[Change],
+    held: Mapping[str, FoundOffer],
+    rows: Mapping[str, ProductRow],
+    *,
+    run: str,
+) -> list[ChangeStep | Outcome]:
+    """What takes back the drafts and changes of one seller. `held` and `rows` are by offer id."""
+    plan: list[ChangeStep | Outcome] = []
+    drafts = {entry.offer_id: entry for entry in entries if entry.offer_id}
+    for offer_id, entry in drafts.items():
+        plan.append(_delete(entry, held.get(offer_id), rows[offer_id], run))
+    by_offer: dict[str, list[Change]] = {}
+    for change in changes:
+        if change.way is Way.DELETE:  # a draft cannot be brought back; its row can be made again
+            plan.append(replace(answer(rows[change.offer_id], "undone"), offer_id=change.offer_id))
+        elif change.offer_id not in drafts:
+            by_offer.setdefault(change.offer_id, []).append(change)
+    for offer_id, done in by_offer.items():
+        plan.append(_restore(done, held.get(offer_id), rows[offer_id], run))
+    return plan
+
+
+def _delete(entry: Entry, held: FoundOffer | None, row: ProductRow, run: str) -> ChangeStep | Outcome:
+    assert entry.offer_id is not None
+    if entry.state is State.UNDONE:
+        return answer(row, "undone", offer_id=entry.offer_id)
+    if held is not None and held.status != "INACTIVE":
+        return replace(answer(row, "skipped", reason="no_draft", offer_id=entry.offer_id), offer_id=entry.offer_id)
+    deletion = Change(
+        0, entry.seller, run, entry.offer_id, entry.external_id, Way.DELETE, State.SENDING,
+        old_price=entry.price, old_stock=entry.stock, old_status="INACTIVE",
+    )  # fmt: skip
+    return ChangeStep(row, entry.offer_id, held, (deletion,))
+
+
+def _restore(done: Sequence[Change], held: FoundOffer | None, row: ProductRow, run: str) -> ChangeStep | Outcome:
+    """Back to what the offer was before the first of these changes."""
+    offer_id = done[0].offer_id
+    if all(change.state is State.UNDONE for change in done):
+        return replace(answer(row, "offer_unchanged"), offer_id=offer_id)
+    if held is None:
+        return replace(answer(row, "offer_missing"), offer_id=offer_id)
+    before = _before(done)
+    price, price_left = _value(before.old_price, before.new_price, held.price)
+    stock, stock_left = _value(before.old_stock, before.new_stock, held.stock)
+    blank = replace(
+        before, id=0, run=run, state=State.SENDING, command=None, operation=None, errors=(), reported=False,
+        old_status=held.status, marketplace=held.marketplace,
+        old_price=None, new_price=None, old_stock=None, new_stock=None,
+    )  # fmt: skip
+    changes: list[Change] = []
+    if price is not None:
+        changes.append(replace(blank, way=Way.PRICE, old_price=held.price, new_price=price))
+    if stock is not None:
+        changes.append(replace(blank, way=Way.STOCK, old_stock=held.stock, new_stock=stock))
+    changes = by_patch_where_needed(changes)
+    then = None
+    if any(map(ends, done)) and held.status not in LIVE and (stock or held.stock):
+        then = replace(blank, way=Way.PUBLISH)
+    elif any(change.way is Way.PUBLISH for change in done) and held.status in LIVE:
+        then = replace(blank, way=Way.END)
+    left = [*(["price"] if price_left else []), *(["stock"] if stock_left else [])]
+    if not changes and then is None:
+        reason = "changed_since" if left else "as_before"
+        return replace(answer(row, "skipped", reason=reason, offer_id=offer_id), offer_id=offer_id)
+    undoes = tuple(change.id for change in done)
+    return ChangeStep(row, offer_id, held, tuple(changes), then, undoes=undoes, left=tuple(left))
+
+
+def _before(done: Sequence[Change]) -> Change:
+    """All changes of one offer as one: the first old values, the last new ones."""
+    merged = done[0]
+    for change in done[1:]:
+        merged = replace(
+            merged,
+            old_price=merged.old_price or change.old_price,
+            new_price=change.new_price or merged.new_price,
+            old_stock=merged.old_stock if merged.old_stock is not None else change.old_stock,
+            new_stock=change.new_stock if change.new_stock is not None else merged.new_stock,
+        )
+    return merged
+
+
+T = TypeVar("T")
+
+
+def _value(old: T | None, new: T | None, held: T | None) -> tuple[T | None, bool]:
+    """The value to write back, if any, and whether Allegro holds something else than the run set."""
+    if old is None or new is None or held == old:
+        return None, False
+    return (old, False) if held == new else (None, True)

@@ -1,0 +1,82 @@
+"""One account's part of an undo: what the run did for its seller, what Allegro holds now, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from batch.account_run import STOPS, Looked, act
+from batch.allegro.survey import holdings
+from batch.model import Account, Action, CellRef, Change, Entry, OfferDefaults, ProductRow
+from batch.plan_undo import plan_undo
+from batch.run import AccountResult, Run
+from batch.validate.cells import text_of
+from batch.workbook.read import TableData
+
+Rows = Mapping[tuple[str, str], ProductRow]
+"""Rows by (account, offer id) and by (account, external id or EAN)."""
+
+
+def undo_account(
+    this: Run, account: Account, rows: Rows, entries: Sequence[Entry], changes: Sequence[Change]
+) -> AccountResult:
+    """Take back what the run did for this account's seller."""
+    try:
+        connection = this.connector.connect(account)
+        entries = [entry for entry in entries if entry.seller == connection.seller]
+        changes = [change for change in changes if change.seller == connection.seller]
+        named = {e.offer_id: e.external_id for e in entries if e.offer_id} | {
+            c.offer_id: c.external_id for c in changes
+        }
+        if not this.request.dry_run:
+            this.sellers.hold(connection.seller)
+        held = holdings(connection.session, named.keys())
+    except STOPS as error:
+        return AccountResult([], error)
+    found = {offer_id: _row(rows, account.name, offer_id, external_id) for offer_id, external_id in named.items()}
+    plan = plan_undo(entries, changes, held, found, run=this.name)
+    this.world.progress.begin(account.name, len(plan))
+    return act(this, Looked(list(plan), connection), {})
+
+
+def rows_of(products: TableData, only: Collection[str]) -> Rows:
+    """The rows of `Products` as an undo needs them, whatever else is in their cells."""
+    rows: dict[tuple[str, str], ProductRow] = {}
+    for row in products.rows:
+        texts = {key: text_of(products.value(row, key)) for key in ("account", "ean", "external_id", "offer_id")}
+        if only and texts["account"] not in only:
+            continue
+        of_row = ProductRow(
+            row=row[0],
+            account=texts["account"],
+            gtin=texts["ean"] or None,
+            product_id=None,
+            external_id=texts["external_id"] or texts["ean"],
+            price=None,
+            stock=None,
+            action=Action.AUTO,
+            offer_id=texts["offer_id"] or None,
+            defaults=OfferDefaults(),
+            cell=products.cell_ref("ean", row[0]),
+        )
+        for name in (texts["offer_id"], of_row.external_id):
+            if name:
+                rows.setdefault((of_row.account, name), of_row)
+    return rows
+
+
+def _row(rows: Rows, account: str, offer_id: str, external_id: str | None) -> ProductRow:
+    """The row of an offer; where the user has deleted it, a row without a number."""
+    found = rows.get((account, offer_id)) or rows.get((account, external_id or ""))
+    return found or ProductRow(
+        row=0,
+        account=account,
+        gtin=None,
+        product_id=None,
+        external_id=external_id or "",
+        price=None,
+        stock=None,
+        action=Action.AUTO,
+        offer_id=offer_id,
+        defaults=OfferDefaults(),
+        cell=CellRef("", "", 0),
+    )

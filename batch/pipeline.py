@@ -154,13 +154,13 @@ def _close_orders(this: Run, orders: Mapping[str, AccountOrders] | None) -> tupl
     notes = sentences(figures, words, dry_run=dry_run)
     if dry_run:
         return figures, notes
-    place = place_of(this.request.workbook)
-    for fetched in orders.values():
-        this.journal.orders_delivered(place, fetched.seller, fetched.revisions, fetched.read_until)
     if exported:
         folder = this.world.data_folder / "orders" / this.name
         templates = this.book.path.absolute().parent / "templates" / "orders"
         notes += write_order_files(exported, folder, templates, words, this.world.clock.now())
+    place = place_of(this.request.workbook)
+    for fetched in orders.values():
+        this.journal.orders_delivered(place, fetched.seller, fetched.revisions, fetched.read_until)
     return figures, notes
 
 

@@ -62,6 +62,7 @@ _entries = sa.Table(
     sa.Column("reported", sa.Boolean, nullable=False, default=False),
     sa.UniqueConstraint("seller", "external_id", "attempt", name="one_attempt"),
 )
+_save = _entries.update().where(_entries.c.id == sa.bindparam("of_id"))
 _changes = sa.Table(
     "changes",
     _metadata,
@@ -220,7 +221,7 @@ class Journal:
             "reported": False,
         }
         try:
-            result = self._write(_entries.insert().values(values))
+            result = self._write((_entries.insert(), values))
         except sa.exc.IntegrityError as error:
             raise AttemptTaken("not_sent", external_id=external_id) from error
         return replace(entry, id=int(result.inserted_primary_key[0]))
@@ -236,7 +237,7 @@ class Journal:
             "trace_id": entry.trace_id,
             "updated_at": self._clock().isoformat(),
         }
-        self._write(_entries.update().where(_entries.c.id == entry.id).values(values))
+        self._write((_save, {"of_id": entry.id, **values}))
 
     def mark_reported(self, entry_ids: Sequence[int], change_ids: Sequence[int] = ()) -> None:
         """The answers of these entries and changes are in the workbook (or owed to it)."""

@@ -116,7 +116,7 @@ class Lanes:
         finally:
             with self._free:
                 self._busy -= 1
-                self._free.notify_all()
+                self._free.notify()  # one lane lets one in: waking all who wait costs more than the request
 
     def answered(self, seconds: float, *, waited: float) -> None:
         """An answer came after `seconds`; its turn in the budget had been `waited` for.
@@ -130,7 +130,7 @@ class Lanes:
             crowded = waited < 0.001 and self._busy >= int(self._allowed)
             if crowded and seconds < 2 * self._usual and self._allowed < enough:
                 self._allowed = min(self._allowed + 1 / self._allowed, enough)
-                self._free.notify_all()
+                self._free.notify()
 
     def halve(self) -> None:
         """Allegro said there was too much at once."""

@@ -40,9 +40,9 @@ class Calamine:
         sheet = self._book.get_sheet_by_index(index)
         if sheet.start is None:
             return
-        top, left = sheet.start[0] + 1, sheet.start[1] + 1
+        left = sheet.start[1] + 1
         pick = _picker([c - left for c in columns], sheet.width)
-        for number, row in enumerate(sheet.to_python(skip_empty_area=True), top):
+        for number, row in enumerate(sheet.iter_rows(), 1):  # the first filled column on, but from row 1 on
             if first <= number <= last:
                 yield number, pick(row)
 

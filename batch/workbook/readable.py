@@ -52,19 +52,19 @@ def readable(book: Book, sheets: Sequence[Sheet]) -> Readable:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as out:
         for index, sheet in enumerate(sheets, 1):
-            xml = _plain_sheet(package, sheet.part)
+            xml, unusual = _plain_sheet(package, sheet.part)
             _check_texts(package, sheet.part, xml, strings, longest)
             heights.append(_height(xml))
             dense = dense and _is_dense(xml, heights[-1])
-            known.append(_known(xml) if _formulas_or_errors(xml) else {})
-            escaped = escaped or _ESCAPE.search(xml.data) is not None
+            known.append(_known(xml) if unusual else {})
+            escaped = escaped or _has_escapes(xml.data)
             with out.open(f"xl/worksheets/sheet{index}.xml", "w") as stream:
                 for piece in _cells_only(xml):
                     stream.write(piece)
         out.writestr("xl/sharedStrings.xml", _neutral(_transitional(strings)))
         for name, text in _frame(book, len(sheets)).items():
             out.writestr(name, text)
-    escaped = escaped or _ESCAPE.search(strings) is not None
+    escaped = escaped or _has_escapes(strings)
     return Readable(buffer.getvalue(), known, heights, dense, escaped)
 
 
@@ -73,22 +73,23 @@ def original(text: str) -> str:
     return unescaped(text.replace(f"_{MARK}x", "_x")) if MARK in text else text
 
 
-def _plain_sheet(package: Package, part: str) -> SheetXml:
+def _plain_sheet(package: Package, part: str) -> tuple[SheetXml, bool]:
+    """A sheet that can be cut by pattern, and whether formulas or errors are in it."""
     data = package.text(part)
     try:
-        xml = SheetXml(data)
-        _check_numbering(xml)
+        return _numbered(SheetXml(data))
     except NotPlainError:
         try:
-            xml = SheetXml(plain(data))
-            _check_numbering(xml)
+            return _numbered(SheetXml(plain(data)))
         except NotPlainError as error:
             raise package.damaged(part) from error
-    return xml
 
 
-def _check_numbering(xml: SheetXml) -> None:
-    """Rows carry ascending numbers. Faster than cutting every row, and all that reading needs."""
+def _numbered(xml: SheetXml) -> tuple[SheetXml, bool]:
+    """Rows carry ascending numbers, and cells theirs where there are formulas or errors.
+
+    Faster than cutting every row, and all that reading needs.
+    """
     tag = b"<%srow" % xml.prefix
     count = xml.data.count(tag, xml.body_start, xml.body_end)
     if count > MAX_ROW:
@@ -97,10 +98,12 @@ def _check_numbering(xml: SheetXml) -> None:
     numbers = list(map(int, numbered.findall(xml.data, xml.body_start, xml.body_end)))
     if len(numbers) != count or not all(map(lt, numbers, numbers[1:])) or (numbers and numbers[-1] > MAX_ROW):
         raise NotPlainError
-    if _formulas_or_errors(xml):
+    unusual = _formulas_or_errors(xml)
+    if unusual:
         cells = xml.data.count(b"<%sc " % xml.prefix) + xml.data.count(b"<%sc>" % xml.prefix)
         if cells != xml.data.count(b'<%sc r="' % xml.prefix):
             raise NotPlainError
+    return xml, unusual
 
 
 def _height(xml: SheetXml) -> int:
@@ -154,12 +157,16 @@ def _cells_only(xml: SheetXml) -> list[bytes | memoryview]:
     p = xml.prefix
     opening = _transitional(root[0]) if root else b""
     body = memoryview(xml.data)[xml.body_start : xml.body_end]
-    neutral = _neutral(xml.data[xml.body_start : xml.body_end]) if b"_x" in xml.data else body
+    neutral = _neutral(xml.data[xml.body_start : xml.body_end]) if _has_escapes(xml.data) else body
     return [opening, b"<%ssheetData>" % p, neutral, b"</%ssheetData></%sworksheet>" % (p, p)]
 
 
 def _neutral(data: bytes) -> bytes:
-    return _ESCAPE.sub(f"_{MARK}".encode(), data) if b"_x" in data else data
+    return _ESCAPE.sub(f"_{MARK}".encode(), data) if _has_escapes(data) else data
+
+
+def _has_escapes(data: bytes) -> bool:
+    return b"_" in data and _ESCAPE.search(data) is not None  # one byte is found five times faster
 
 
 def _transitional(data: bytes) -> bytes:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,35 +22,39 @@ from batch.workbook.patch import BodyRow, SetBody, SetCells, write_workbook
 from batch.workbook.read import read_workbook
 from tests.helpers.books import make_book
 
+READ, WRITE_ALL, WRITE_SOME = "read_workbook", "write all rows", "write 1 % of the rows"
+
+
+def measure(path: Path, rows: int) -> Iterator[tuple[str, float, float]]:
+    """What was done to a workbook at `path`, processor seconds (the best of three), and those of its reference."""
+    make_book(path, {"Products": [_product(n) for n in range(rows)]})
+    bare = _best(lambda: python_calamine.load_workbook(path).get_sheet_by_name("Produkty").to_python())
+    yield "read: python-calamine alone", bare, bare
+    yield READ, _best(lambda: read_workbook(path)), bare
+    yield "read_workbook with openpyxl", _best(lambda: read_workbook(path, engine=Openpyxl), 1), bare
+    answers = {n: _answer(n) for n in range(2, rows + 2)}
+    some = {n: answer for n, answer in answers.items() if n % 100 == 0}
+    full = path.with_name("full.xlsx")
+    shutil.copy(path, full)
+    write_workbook(full, [SetCells("Products", answers)])
+    copied = _best(lambda: _copy(full))
+    yield "write: plain unzip and zip of the result", copied, copied
+    yield WRITE_ALL, _written(path, [SetCells("Products", answers)]), copied
+    yield WRITE_SOME, _written(path, [SetCells("Products", some)]), copied
+    yield "write what is there already", _best(lambda: write_workbook(full, [SetCells("Products", answers)])), copied
+    body = [BodyRow(None, {"run": "r", "row": n, "offer_id": f"{n}", "message": f"m {n}"}) for n in range(rows)]
+    yield "write a new body", _written(path, [SetBody("Results", body)]), copied
+    yield (
+        "openpyxl load and save",
+        _best(lambda: openpyxl.load_workbook(path).save(path.with_name("o.xlsx")), 1),
+        copied,
+    )
+
 
 def main(rows: int) -> None:
-    """Print one line a measurement: the best of three, in seconds, and as a multiple of its reference."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "b.xlsx"
-        make_book(path, {"Products": [_product(n) for n in range(rows)]})
-        bare = _best(lambda: python_calamine.load_workbook(path).get_sheet_by_name("Produkty").to_python())
-        _report("read: python-calamine alone", bare, bare)
-        _report("read_workbook", _best(lambda: read_workbook(path)), bare)
-        _report("read_workbook with openpyxl", _best(lambda: read_workbook(path, engine=Openpyxl), 1), bare)
-        answers = {n: _answer(n) for n in range(2, rows + 2)}
-        some = {n: answer for n, answer in answers.items() if n % 100 == 0}
-        full = Path(folder) / "full.xlsx"
-        shutil.copy(path, full)
-        write_workbook(full, [SetCells("Products", answers)])
-        copied = _best(lambda: _copy(full))
-        _report("write: plain unzip and zip of the result", copied, copied)
-        _report("write all rows", _written(path, [SetCells("Products", answers)]), copied)
-        _report("write 1 % of the rows", _written(path, [SetCells("Products", some)]), copied)
-        _report(
-            "write what is there already", _best(lambda: write_workbook(full, [SetCells("Products", answers)])), copied
-        )
-        body = [BodyRow(None, {"run": "r", "row": n, "offer_id": f"{n}", "message": f"m {n}"}) for n in range(rows)]
-        _report("write a new body", _written(path, [SetBody("Results", body)]), copied)
-        _report(
-            "openpyxl load and save",
-            _best(lambda: openpyxl.load_workbook(path).save(Path(folder) / "o.xlsx"), 1),
-            copied,
-        )
+        for what, seconds, reference in measure(Path(folder) / "b.xlsx", rows):
+            sys.stdout.write(f"{what:45} {seconds:7.2f} s {seconds / reference:6.1f} x\n")
 
 
 def _product(n: int) -> dict[str, object]:
@@ -81,14 +85,10 @@ def _copy(path: Path) -> None:
 def _best(call: Callable[[], object], times: int = 3) -> float:
     measured = []
     for _ in range(times):
-        start = time.perf_counter()
+        start = time.process_time()
         call()
-        measured.append(time.perf_counter() - start)
+        measured.append(time.process_time() - start)
     return min(measured)
-
-
-def _report(what: str, seconds: float, reference: float) -> None:
-    sys.stdout.write(f"{what:45} {seconds:7.2f} s {seconds / reference:6.1f} x\n")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from batch.simulator import Simulator
+from tests.bench.process import python
 from tests.helpers.ooxml_validator import complaints
 from tests.helpers.shop import Shop
 
@@ -45,26 +43,20 @@ def measure(folder: Path, count: int) -> Iterator[dict[str, Any]]:
 
 def figures(shop: Shop, count: int, job: str) -> dict[str, Any]:
     """One real run in a process of its own."""
-    before, begun = len(shop.simulator.requests), time.monotonic()
-    pid = os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-m", "batch", "run", str(shop.workbook), "--only", "orders"],
-        shop.environment(),
-        file_actions=[(os.POSIX_SPAWN_OPEN, 2, str(shop.folder / "err"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)],
-    )
-    _, status, usage = os.wait4(pid, 0)
-    seconds = time.monotonic() - begun
-    assert status == 0, (shop.folder / "err").read_text()
+    before = len(shop.simulator.requests)
+    said = shop.folder / "said"
+    used = python(["-m", "batch", "run", str(shop.workbook), "--only", "orders"], said, shop.environment())
+    assert used.exit_code == 0, said.read_text("utf-8")
     calls = [call for call in shop.simulator.requests[before:] if call.path == "/order/checkout-forms"]
     windows = {(dict(c.query)["updatedAt.gte"], dict(c.query).get("updatedAt.lte")) for c in calls}
     return {
         "orders": count,
         "job": job,
-        "seconds": round(seconds, 2),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
-        "cpu_seconds_per_1000": round((usage.ru_utime + usage.ru_stime) / count * 1000, 3),
-        "MB": round(usage.ru_maxrss / 1024),
-        "MB_per_1000": round(usage.ru_maxrss / 1024 / count * 1000, 2),
+        "seconds": round(used.seconds, 2),
+        "cpu_seconds": round(used.cpu_seconds, 2),
+        "cpu_seconds_per_1000": round(used.cpu_seconds / count * 1000, 3),
+        "MB": round(used.megabytes),
+        "MB_per_1000": round(used.megabytes / count * 1000, 2),
         "calls": len(calls),
         "windows": len({window for window in windows if window[1]}),
         "calls_allowed": -(-count // 100) + len({window for window in windows if window[1]}),

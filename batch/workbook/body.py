@@ -52,7 +52,7 @@ def set_body(edit: SheetEdit, place: Place, rows: Sequence[BodyRow]) -> int:
     sources = {at: RowXml(at, edit.row(at).tag, dict(edit.row(at).cells)) for at in moving}
     for at, row in numbered:
         if row.source is None:
-            _new_row(edit, place, at, {**row.values, **row.stamp}, pattern)
+            _new_row(edit, place, at, {**row.values, **row.stamp}, pattern, styles)
         elif row.source != at or row.values:
             if row.source != at:
                 _move_row(edit, place, at, sources[row.source])
@@ -100,7 +100,12 @@ def _pattern(edit: SheetEdit, place: Place) -> dict[int, CellXml]:
 
 
 def _new_row(
-    edit: SheetEdit, place: Place, at: int, values: Mapping[str, CellOut], pattern: Mapping[int, CellXml]
+    edit: SheetEdit,
+    place: Place,
+    at: int,
+    values: Mapping[str, CellOut],
+    pattern: Mapping[int, CellXml],
+    styles: Mapping[int, bytes | None],
 ) -> None:
     """A row of ours; what the user's own columns calculate, they calculate here too."""
     beyond = at > place.last
@@ -108,17 +113,21 @@ def _new_row(
         for column in place.columns_between():
             if column in edit.row(at).cells:
                 edit.place(at, column, None)
-    styles = {column: cell.style for column, cell in pattern.items()}
-    edit.put(at, {column: values.get(key) for key, column in place.columns.items()}, styles)
+    ours = {column: values.get(key) for key, column in place.columns.items()}
+    edit.put(at, ours, styles)
     for column in place.columns_between():
-        cell = edit.cell(at, column)
-        if column in place.formulas and column not in place.columns.values():
+        if column in place.formulas and column not in ours:
             _calculate(edit, place, at, column, pattern.get(column))
-        elif (beyond and cell is None) or (column not in place.columns.values() and cell and cell.inside):
+        elif (beyond and column not in edit.row(at).cells) or (column not in ours and _is_filled(edit, at, column)):
             edit.place(at, column, made(None, styles.get(column), b""))
     if edit.is_changed(at) and not beyond:
         row = edit.row(at)
         row.tag = without(row.tag, b"hidden", b"ht", b"customHeight")  # they fitted what stood here before
+
+
+def _is_filled(edit: SheetEdit, at: int, column: int) -> bool:
+    cell = edit.cell(at, column)
+    return cell is not None and bool(cell.inside)
 
 
 def _calculate(edit: SheetEdit, place: Place, at: int, column: int, pattern: CellXml | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 LANGUAGES = ("pl", "en")
 
@@ -524,6 +525,7 @@ def word_or_code(choices: tuple[Choice, ...], code: str, language: str) -> str:
     return next((choice.words[language] for choice in choices if choice.code == code), code)
 
 
+@lru_cache(maxsize=1000)  # rows say the same few words again and again
 def choose(choices: tuple[Choice, ...], text: str) -> str | None:
     """The code of the choice that `text` names in any language or as the code itself; None if none does."""
     wanted = heading_key(text)

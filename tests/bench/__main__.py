@@ -62,9 +62,7 @@ def memory(folder: Path, *, full: bool) -> Iterator[Figure]:
 def cpu(folder: Path, *, full: bool) -> Iterator[Figure]:
     for rows in SIZES if full else (2000,):
         for job in ("drafts", "updates"):
-            here = folder / f"{job}{rows}"
-            here.mkdir()
-            ours, bare, _ = cost.run_and_bare_loop(here, job, rows)
+            ours, bare = cost.run_and_bare_loop(folder, job, rows)
             yield Figure(f"{job}: a row, against bare requests", rows, ours / rows * 1000, "ms CPU",
                          bare / rows * 1000, 1.5)  # fmt: skip
 

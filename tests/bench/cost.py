@@ -20,7 +20,7 @@ LIMITS = dict.fromkeys(
     ("offer_writes_per_minute", "offer_writes_per_hour", "requests_per_minute", "changes_per_minute"), FREE
 )
 HEADERS = ("accept", "accept-language", "content-type", "user-agent")
-STARTS = 5
+STARTS, RUNS = 5, 2
 
 
 def start_up(folder: Path) -> tuple[float, float]:
@@ -39,11 +39,18 @@ def check_of(folder: Path, rows: int) -> Used:
         return _run(shop, "check")
 
 
-def run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float, int]:
-    """Processor seconds of a run of `job` (drafts, updates), of the bare loop with its calls, and how many these are.
+def run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float]:
+    """Processor seconds of a run of `job` (drafts, updates), and of the bare loop with its calls; the best of a few."""
+    pairs = []
+    for number in range(RUNS):
+        here = folder / f"{job}{rows}-{number}"
+        here.mkdir()
+        pairs.append(_run_and_bare_loop(here, job, rows))
+    return min(run for run, _ in pairs), min(bare for _, bare in pairs)
 
-    Both begin with what the simulator held before the run.
-    """
+
+def _run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float]:
+    """Both begin with what the simulator held before the run."""
     with Simulator(log_size=10 * rows + 1000) as simulator:
         run = _run(_shop(folder / "run", simulator, job, rows), "run", "--only", job, "--force")
         exchanges = [e for e in simulator.requests if e.path != "/auth/oauth/token"]
@@ -55,7 +62,7 @@ def run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float, 
         file = folder / "calls.json"
         file.write_text(json.dumps(calls), "utf-8")
         bare = _finished(python(["-m", "tests.bench.bare_loop", str(file)], folder / "said"), folder / "said")
-    return run.cpu_seconds, bare.cpu_seconds, len(calls)
+    return run.cpu_seconds, bare.cpu_seconds
 
 
 def _shop(folder: Path, simulator: Simulator, job: str, rows: int) -> Shop:

@@ -10,6 +10,7 @@ from html import unescape
 from batch.errors import WorkbookError
 from batch.workbook.area import MAX_COLUMN, Area, reference
 from batch.workbook.formulas import Formula, FormulaError, shifted
+from batch.workbook.package import Part
 from batch.workbook.places import TRUE, Place
 from batch.workbook.sheet import IN_TAG, CellXml, RowXml, SheetXml, attributes
 from batch.workbook.stored import Stored, text_of
@@ -190,20 +191,20 @@ class SheetEdit:
         if tail != self._tail:
             self._tail = tail
 
-    def result(self) -> bytes:
-        """The whole part with its changes."""
+    def result(self) -> Part:
+        """The whole part with its changes, in pieces: joined, a large sheet would be in memory twice."""
         for at in list(self._opened):
             self.close(at)
         xml, p = self.xml, self.xml.prefix
-        pieces = [self._head(), b"<%ssheetData>" % p]
+        pieces: list[bytes | memoryview] = [self._head(), b"<%ssheetData>" % p]
+        cells = memoryview(xml.data)
         numbers = list(self._rows)
         copied = xml.body_start
         for at in sorted(self._written):
             start, end = self._rows.get(at) or (self._gap(numbers, at),) * 2
-            pieces += [xml.data[copied:start], self._written[at]]
+            pieces += [cells[copied:start], self._written[at]]
             copied = end
-        pieces += [xml.data[copied : xml.body_end], b"</%ssheetData>" % p, self._tail]
-        return b"".join(pieces)
+        return [*pieces, cells[copied : xml.body_end], b"</%ssheetData>" % p, self._tail]
 
     def _gap(self, numbers: list[int], at: int) -> int:
         """Where in the file a row belongs that is not there yet."""

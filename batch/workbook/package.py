@@ -14,9 +14,10 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from lxml import etree
@@ -32,6 +33,9 @@ MAX_SMALL = 16 * MIB  # parts that are parsed into a tree
 MAX_ELEMENTS = 400_000  # a tree takes some 400 bytes for each
 MAX_RATIO = 250  # Excel's own sheets shrink 5 to 30 times, a bomb 1000 times
 RATIO_MATTERS = 20 * MIB
+
+Part: TypeAlias = Sequence[bytes | memoryview]
+"""The new content of a part, in pieces."""
 
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _UTF8 = ("utf-8", "utf8", "us-ascii", "ascii")
@@ -124,7 +128,7 @@ class Package:
                 found.append(Relation(element.get("Id", ""), kind, target.lstrip("/")))
         return found
 
-    def with_parts(self, changed: Mapping[str, bytes], dropped: Collection[str] = ()) -> Iterator[bytes | memoryview]:
+    def with_parts(self, changed: Mapping[str, Part], dropped: Collection[str] = ()) -> Iterator[bytes | memoryview]:
         """The bytes of this package with some parts replaced or left out, everything else as it was."""
         lower = {name.lower(): data for name, data in changed.items()}
         out = {name.lower() for name in dropped}
@@ -271,10 +275,15 @@ def _open_zip(path: Path, content: bytes) -> zipfile.ZipFile:
         raise WorkbookError("workbook_damaged", path=str(path), part="") from error
 
 
-def _entry(info: zipfile.ZipInfo, data: bytes) -> _Entry:
+def _entry(info: zipfile.ZipInfo, part: Part) -> _Entry:
     packer = zlib.compressobj(5, zlib.DEFLATED, -zlib.MAX_WBITS)
-    packed = packer.compress(data) + packer.flush()
-    return _Entry(info, packed, zlib.crc32(data), len(data), zipfile.ZIP_DEFLATED)
+    packed, crc, size = bytearray(), 0, 0
+    for piece in part:
+        packed += packer.compress(piece)
+        crc = zlib.crc32(piece, crc)
+        size += len(piece)
+    packed += packer.flush()
+    return _Entry(info, bytes(packed), crc, size, zipfile.ZIP_DEFLATED)
 
 
 def _plain_name(name: str) -> str:

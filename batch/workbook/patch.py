@@ -19,7 +19,7 @@ from batch.workbook.area import Area
 from batch.workbook.body import BodyRow, extended, set_body, set_cells
 from batch.workbook.edit import SheetEdit
 from batch.workbook.guard import check_columns, check_file, check_growing, check_not_open
-from batch.workbook.package import Package, Stamp, open_package
+from batch.workbook.package import Package, Part, Stamp, open_package
 from batch.workbook.places import Book, Place, find_places, open_book
 from batch.workbook.plain import check_well_formed, plain
 from batch.workbook.recalculate import calculate_on_load, without_chain
@@ -104,7 +104,7 @@ def write_workbook(path: Path, changes: Sequence[TableChange], *, expect: Stamp 
     replace_file(path, package.with_parts(parts, dropped), still_ours=still_ours)
 
 
-def _changed_parts(book: Book, changes: Sequence[TableChange]) -> tuple[dict[str, bytes], Collection[str]]:
+def _changed_parts(book: Book, changes: Sequence[TableChange]) -> tuple[dict[str, Part], Collection[str]]:
     """The parts that differ, by name, and those to leave out."""
     places = find_places(book, {change.table for change in changes})
     by_sheet: dict[str, list[tuple[Place, TableChange]]] = {}
@@ -112,19 +112,19 @@ def _changed_parts(book: Book, changes: Sequence[TableChange]) -> tuple[dict[str
         place = places[change.table]
         by_sheet.setdefault(place.sheet.part, []).append((place, change))
     stored = Stored(book)
-    parts: dict[str, bytes] = {}
+    parts: dict[str, Part] = {}
     formulas_moved = False
     for part, wanted in by_sheet.items():
         edit, tables = _edited(book, stored, part, wanted)
         formulas_moved = formulas_moved or edit.formulas_moved
         if edit.changed:
             parts[part] = edit.result()
-        parts |= tables
+        parts |= {name: [data] for name, data in tables.items()}
     if not parts:
         return {}, ()
-    parts |= calculate_on_load(book)
     chain, dropped = without_chain(book) if formulas_moved else ({}, ())
-    return parts | chain, dropped
+    parts |= {name: [data] for name, data in (calculate_on_load(book) | chain).items()}
+    return parts, dropped
 
 
 def _edited(

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+# The memory of a process counts from that of the one which started it, so that has to be a small one.
+_STARTER = """
+import json, resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=sys.stderr)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +29,11 @@ class Used:
     megabytes: float
 
 
-def python(arguments: Sequence[str], errors: Path, environment: Mapping[str, str] | None = None) -> Used:
-    """Run our Python with `arguments` to its end; what it says goes to the file `errors`."""
+def python(arguments: Sequence[str], said: Path, environment: Mapping[str, str] | None = None) -> Used:
+    """Run our Python with `arguments` to its end; what it says goes to the file `said`."""
     begun = time.monotonic()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    pid = os.posix_spawn(
-        sys.executable,
-        [sys.executable, *arguments],
-        os.environ if environment is None else environment,
-        file_actions=[(os.POSIX_SPAWN_OPEN, 1, str(errors), flags, 0o600), (os.POSIX_SPAWN_DUP2, 1, 2)],
-    )
-    _, status, usage = os.wait4(pid, 0)  # of this process alone; RUSAGE_CHILDREN knows the largest of all so far
-    return Used(
-        os.waitstatus_to_exitcode(status),
-        time.monotonic() - begun,
-        usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss / 1024,
-    )
+    with said.open("wb") as file:
+        starter = [sys.executable, "-c", _STARTER, sys.executable, *arguments]
+        done = subprocess.run(starter, env=environment, stdout=subprocess.PIPE, stderr=file, check=True)
+    code, cpu_seconds, megabytes = json.loads(done.stdout)
+    return Used(code, time.monotonic() - begun, cpu_seconds, megabytes)

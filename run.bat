@@ -17,6 +17,7 @@ for /f "delims=" %%L in ("!CMDCMDLINE!") do endlocal & set "RUN_BAT_LINE=%%L"
 rem From \\server\share: pushd gives the folder a drive letter for as long as it is needed.
 pushd "%RUN_BAT_FOLDER%"
 if errorlevel 1 goto :no_folder
+if not exist "batch\launcher.py" goto :no_program
 
 set "FOUND="
 set "TOO_OLD="
@@ -51,6 +52,13 @@ echo Przy instalacji zaznacz "Add python.exe to PATH", potem uruchom run.bat pon
 echo.
 echo Get Python 3.11 or newer: https://www.python.org/downloads/
 echo Tick "Add python.exe to PATH" while installing it, then start run.bat again.
+popd
+set "CODE=2"
+goto :end
+
+:no_program
+echo Obok run.bat nie ma programu. Skopiuj caly jego folder, nie tylko ten plik.
+echo The program is not beside run.bat. Copy its whole folder, not only this file.
 popd
 set "CODE=2"
 goto :end

@@ -23,6 +23,8 @@ Start with `pipeline`: each job is one short function there that calls the stage
     plan_undo       what a run did + what Allegro holds -> the changes that take it back
     execute         drafts -> outcomes: submit pass, then settle pass
     execute_changes changes -> outcomes: sent in calls, watched until applied
+    export          orders -> rows of Orders, and where they go in the sheet
+    sum_orders      rows of Orders -> figures and sentences
     report          outcomes -> cells, rows of Results, summary
     run_report      summary -> the run as a page, and as rows to paste back
     deliver         answers into the workbook, or into the journal until it can be written
@@ -32,6 +34,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
 
     run             one run under way: request, what was opened for it, result of an account
     model           accounts, rows, steps' parts, outcomes: frozen data
+    order           an order as Allegro has it
     errors          everything raised on purpose, with facts
     messages        one catalogue: key -> texts in Polish and English
 
@@ -41,6 +44,8 @@ Start with `pipeline`: each job is one short function there that calls the stage
     allegro         the only code that speaks HTTP to the API
     accounts        tokens shared by several PCs
     connect         account -> a session that can talk to Allegro
+    fetch_orders    all orders of one account: journal and Allegro -> what the sheet is to say
+    order_files     orders -> files, by templates that users may edit
     journal         intents and outcomes (SQLAlchemy Core)
     seller_lock     one run at a time for a seller
     system_scheduler  Task Scheduler, systemd, cron
@@ -49,9 +54,9 @@ Start with `pipeline`: each job is one short function there that calls the stage
     parallel        many items, a few threads
     simulator       Allegro in miniature; imports nothing else of this package
 
-Imports: stages know `model`, `errors`, `messages`, the data types of `workbook`, the pure `allegro.retry`, and each
-other; a noun knows those and its own folder; only `pipeline`, `account_run`, `undo`,
-`run`, `connect`, `deliver`, `demo`, `setup`, `schedule` and `doctor` join both.
+Imports: stages know `model`, `order`, `errors`, `messages`, the data types of `workbook`, the pure `allegro.retry`, and
+each other; a noun knows those and its own folder; only `pipeline`, `account_jobs`, `account_run`, `undo`, `run`,
+`connect`, `fetch_orders`, `order_files`, `deliver`, `demo`, `setup`, `schedule` and `doctor` join both.
 """
 
 __version__ = "0.1.0"

@@ -9,15 +9,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from batch import report
+from batch.export import OrderUpdate, held_orders, place
 from batch.journal import Journal
+from batch.messages import Catalogue
 from batch.model import Outcome
 from batch.report import Reporter, ResultRow
 from batch.validate.cells import text_of
+from batch.workbook import schema
 from batch.workbook.desk import Desk
-from batch.workbook.patch import BodyRow, CellOut, SetBody, SetCells
+from batch.workbook.live import LiveWorkbook
+from batch.workbook.patch import BodyRow, CellOut, SetBody, SetCells, TableChange, UpdateBody
 from batch.workbook.read import Row, TableData, WorkbookData
 from batch.world import World
 
@@ -26,12 +32,21 @@ TABLES = ("Accounts", "Defaults", "Products", "Settings", "Results")
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """All that a run has to say. `accounts`: output cells by account name."""
+    """All that a run has to say. `accounts`: output cells by account name; `time` goes beside changed orders."""
 
     run: str
     results: Sequence[ResultRow]
     accounts: Mapping[str, Mapping[str, Any]]
     keep_runs: int
+    orders: Sequence[OrderUpdate]
+    time: datetime
+    words: Catalogue
+
+
+def tables_to_write(path: Path, journal: Journal, *, orders: bool) -> tuple[str, ...]:
+    """The tables a run reads and writes: that of the orders when they are wanted or still owed."""
+    owed = any(answers["orders"] for _, _, answers in journal.owed(place_of(path)))
+    return (*TABLES, "Orders") if orders or owed else TABLES
 
 
 def deliver_plan(desk: Desk, book: WorkbookData, answers: Answers) -> None:
@@ -41,24 +56,26 @@ def deliver_plan(desk: Desk, book: WorkbookData, answers: Answers) -> None:
 
 def deliver(desk: Desk, book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Write the answers, and those still owed from earlier runs. Raises WorkbookError when that cannot be done."""
-    owed = journal.owed(place_of(book))
-    earlier = [report.from_json(results) for _, _, results in owed]
-    desk.update(book, lambda now: _changes(now, answers, earlier))
+    owed = journal.owed(place_of(book.path))
+    earlier = [report.from_json(debt["results"]) for _, _, debt in owed]
+    orders = [*(order for _, _, debt in owed for order in map(_order_from_json, debt["orders"])), *answers.orders]
+    desk.update(book, lambda now: [*_changes(now, answers, earlier), *_order_changes(now, orders, answers)])
     journal.settle_debt([owed_id for owed_id, _, _ in owed])
 
 
 def owe(book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Keep the answers until the workbook can be written again."""
-    journal.owe(place_of(book), answers.run, report.to_json(answers.results))
+    orders = [_order_to_json(update) for update in answers.orders]
+    journal.owe(place_of(book.path), answers.run, {"results": report.to_json(answers.results), "orders": orders})
 
 
 class AnswersAsTheyCome:
-    """Progress that also fills in `Products` while the run goes on, where the user has the workbook open.
+    """Progress that also fills in `Products` while the run goes on, for a user who has the workbook open.
 
     What cannot be written now is no loss: `deliver` writes all answers at the end.
     """
 
-    def __init__(self, desk: Desk, book: WorkbookData, reporter: Reporter, world: World) -> None:
+    def __init__(self, desk: LiveWorkbook, book: WorkbookData, reporter: Reporter, world: World) -> None:
         self._desk, self._reporter, self._world = desk, reporter, world
         self._products = replace(book, tables={"Products": book.tables["Products"]})
         self._lock = threading.Lock()
@@ -91,12 +108,12 @@ class AnswersAsTheyCome:
             return self._reporter.words.say("answers_so_far", done=self._written, total=self._total)
 
 
-def place_of(book: WorkbookData) -> str:
+def place_of(workbook: Path) -> str:
     """The workbook's name in the journal: the same however it was named on the command line."""
-    return str(book.path.resolve())
+    return str(workbook.resolve())
 
 
-def _changes(book: WorkbookData, answers: Answers, earlier: Sequence[Sequence[ResultRow]]) -> list[SetCells | SetBody]:
+def _changes(book: WorkbookData, answers: Answers, earlier: Sequence[Sequence[ResultRow]]) -> list[TableChange]:
     runs = [*earlier, answers.results]
     listed = [result for results in runs for result in results if report.is_listed(result)]
     return [
@@ -129,11 +146,34 @@ def account_cells(book: WorkbookData, cells: Mapping[str, Mapping[str, CellOut]]
 
 
 def _results_body(book: WorkbookData, listed: Sequence[ResultRow], keep_runs: int, *, drop_plans: bool) -> SetBody:
-    new_runs = len({result["run"] for result in listed})
-    kept = report.kept_result_rows(book.tables["Results"], keep=max(keep_runs - new_runs, 0), drop_plans=drop_plans)
+    new = {result["run"] for result in listed}  # what stands of them already, broken off half written, goes
+    kept = report.kept_result_rows(
+        book.tables["Results"], keep=max(keep_runs - len(new), 0), without=new, drop_plans=drop_plans
+    )
     return SetBody(
         "Results", [*(BodyRow(number, {}) for number in kept), *(BodyRow(None, result) for result in listed)]
     )
+
+
+def _order_changes(book: WorkbookData, orders: Sequence[OrderUpdate], answers: Answers) -> list[TableChange]:
+    if not orders:
+        return []
+    removed = schema.word(schema.ORDER_STATUSES, "LINE_REMOVED", answers.words.language)
+    placed = place(orders, held_orders(book.tables["Orders"]), removed)
+    if not placed.changes and not placed.new:
+        return []
+    return [UpdateBody("Orders", placed.changes, placed.new, {"updated_at": answers.time})]
+
+
+def _order_to_json(update: OrderUpdate) -> dict[str, Any]:
+    rows, status = report.to_json(update.rows), report.to_json([update.status])[0]
+    return {"account": update.account, "order_id": update.order_id, "rows": rows, "status": status,
+            "returns": update.returns}  # fmt: skip
+
+
+def _order_from_json(data: Mapping[str, Any]) -> OrderUpdate:
+    rows, status = (report.from_json(part, schema.ORDERS) for part in (data["rows"], [data["status"]]))
+    return OrderUpdate(data["account"], data["order_id"], rows, status[0], returns=data["returns"])
 
 
 def _says_so_already(products: TableData, row: Row, result: ResultRow) -> bool:

@@ -1,7 +1,8 @@
 """The main job with no account: a simulator, a filled workbook, two linked accounts, a run, its answers.
 
-Besides good rows the workbook holds one of each mistake and of each refusal, so that a new user sees what the
-tool says to them. Nothing that exists is overwritten: a folder that is not empty gets a neighbour.
+Besides good rows the workbook holds one of each mistake, of each refusal and of each kind of change, so that a new
+user sees what the tool says to them; a few orders come in. Nothing that exists is overwritten: a folder that is not
+empty gets a neighbour.
 """
 
 from __future__ import annotations
@@ -45,10 +46,46 @@ def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> 
                 user_id=account,
                 spool=Spool(world.data_folder / "tokens"),
             )
+        furnish(simulator)
         write_template(workbook, words.language, rows=tables(good_rows, words.language))
         request = pipeline.Request(workbook, load_settings(settings), words)
         pipeline.fetch_dictionaries(request, world)
         return pipeline.run(request, world)
+
+
+CHANGES: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+    ("KUBEK-1", {"price": "24.90", "stock": 12, "status": "ACTIVE"}, {"price": 26.90, "stock": 12}),
+    ("KUBEK-2", {"price": "24.90", "stock": 7, "status": "ACTIVE"}, {"price": 24.90, "stock": 15}),
+    ("KUBEK-3", {"price": "24.90", "stock": 7, "status": "ACTIVE"}, {"price": 249.00}),
+    ("TALERZ-1", {"price": "39.00", "stock": 4, "status": "ACTIVE"}, {"stock": 0}),
+    ("TALERZ-2", {"price": "39.00", "stock": 4, "status": "INACTIVE"}, {"action": "publish"}),
+    ("TALERZ-3", {"price": "39.00", "stock": 4, "status": "ACTIVE"}, {}),
+)
+"""Offers that are there already: external id, what Allegro holds, what the row wants."""
+
+
+def furnish(simulator: Simulator) -> None:
+    """Give the accounts the offers and orders that they have before the first run."""
+    simulator.add_offers(ACCOUNTS[0], [{"external_id": name, **held} for name, held, _ in CHANGES])
+    _sell(simulator)
+
+
+def _sell(simulator: Simulator) -> None:
+    """A few orders: an invoice, two VAT rates, a parcel locker, another currency, and one cancelled in time."""
+    company = {
+        "name": "Udix sp. z o.o.",
+        "ids": [{"type": "PL_NIP", "value": "5252674798"}],
+        "vatPayerStatus": "ACTIVE",
+    }
+    address = {"street": "Wiśniowa 1", "city": "Warszawa", "zipCode": "00-001", "countryCode": "PL", "company": company}
+    locker = {"id": "POZ08A", "name": "Paczkomat POZ08A"}
+    simulator.add_order(
+        "e-sklep1", [{"quantity": 2}, {"rate": "5.00"}], messageToSeller="=Proszę o fakturę!",
+        invoice={"required": True, "address": address},
+    )  # fmt: skip
+    simulator.add_order("e-sklep1", [{"rate": "8.00"}], delivery={"pickupPoint": locker}, note={"text": "VIP"})
+    simulator.add_order("e-sklep2", [{"rate": "21.00"}], currency="CZK", marketplace={"id": "allegro-cz"})
+    simulator.add_order("e-sklep2", status="CANCELLED")
 
 
 def _free(folder: Path) -> Path:
@@ -100,7 +137,8 @@ def tables(good_rows: int, language: str) -> dict[str, list[dict[str, Any]]]:
         {"account": "e-sklep1", "profile": "zły cennik", "shipping_rates": "Paczkomaty 2019", **common},
         {"account": "e-sklep2", **common},
     ]
-    return {"Accounts": accounts, "Defaults": defaults, "Products": [*_good(good_rows), *_mistakes(), *_refusals()]}
+    products = [*_good(good_rows), *_mistakes(), *_refusals(), *_changes(language)]
+    return {"Accounts": accounts, "Defaults": defaults, "Products": products}
 
 
 def _good(rows: int) -> Iterator[dict[str, Any]]:
@@ -150,3 +188,10 @@ def _refusals() -> Iterator[dict[str, Any]]:
         catalogue.SLOW_REFUSED,
     ):
         yield {"account": "e-sklep1", "ean": gtin, "price": 99, "stock": 3}
+
+
+def _changes(language: str) -> Iterator[dict[str, Any]]:
+    """One row for each kind of change of an offer that is there."""
+    for name, _, cells in CHANGES:
+        action = {"action": schema.word(schema.ACTIONS, cells["action"], language)} if "action" in cells else {}
+        yield {"account": ACCOUNTS[0], "external_id": name, **cells, **action}

@@ -123,7 +123,7 @@ def _make(folder: Path, requirements: Sequence[str], log: IO[str], say: Callable
         elif line.startswith("Installing collected packages"):
             say(_both("environment_installing"))
 
-    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--upgrade"]
+    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     _follow([*pip, *requirements], log, tell)
     (folder / STAMP).write_text("\n".join(requirements), "utf-8")
     say(_both("environment_ready"))

@@ -21,7 +21,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -104,6 +104,21 @@ _owed = sa.Table(
     sa.Column("workbook", sa.Text, nullable=False),
     sa.Column("run", sa.Text, nullable=False),
     sa.Column("answers", sa.Text, nullable=False),
+)
+_order_marks = sa.Table(
+    "order_marks",
+    _metadata,
+    sa.Column("workbook", sa.Text, primary_key=True),
+    sa.Column("seller", sa.Text, primary_key=True),
+    sa.Column("read_until", sa.Text, nullable=False),
+)
+_delivered_orders = sa.Table(
+    "delivered_orders",
+    _metadata,
+    sa.Column("workbook", sa.Text, primary_key=True),
+    sa.Column("seller", sa.Text, primary_key=True),
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("revision", sa.Text, nullable=False),
 )
 
 
@@ -291,15 +306,15 @@ class Journal:
         )
         return next((str(row.name) for row in self._all(query)), None)
 
-    def done_in(self, run: str) -> tuple[list[Entry], list[Change]]:
-        """The drafts and changes of a run that came about, whether or not they were taken back since."""
-        done = [State.DONE, State.UNDONE]
-        entries = sa.select(_entries).where(_entries.c.run == run, _entries.c.state.in_(done))
-        changes = sa.select(_changes).where(_changes.c.run == run, _changes.c.state.in_(done))
-        return (
-            [_entry(row) for row in self._all(entries.order_by(_entries.c.id))],
-            [_change(row) for row in self._all(changes.order_by(_changes.c.id))],
-        )
+    def done_in(self, run: str, seller: str) -> tuple[list[Entry], list[Change]]:
+        """A seller's drafts and changes of a run that came about, whether or not they were taken back since."""
+
+        def done(table: sa.Table) -> Sequence[Any]:
+            states = table.c.state.in_([State.DONE, State.UNDONE])
+            query = sa.select(table).where(table.c.run == run, table.c.seller == seller, states)
+            return self._all(query.order_by(table.c.id))
+
+        return [_entry(row) for row in done(_entries)], [_change(row) for row in done(_changes)]
 
     def mark_undone(self, change_ids: Sequence[int]) -> None:
         """These changes were taken back."""
@@ -320,6 +335,53 @@ class Journal:
         """These answers are in the workbook now."""
         if owed_ids:
             self._write(_owed.delete().where(_owed.c.id.in_(owed_ids)))
+
+    # --- orders: how far they were read, and which revisions a workbook has got
+
+    def orders_mark(self, workbook: str, seller: str) -> datetime | None:
+        """Up to which change the seller's orders are in the workbook, or owed to it; None before the first run."""
+        marks = _order_marks.c
+        found = self._all(sa.select(marks.read_until).where(marks.workbook == workbook, marks.seller == seller))
+        return datetime.fromisoformat(found[0].read_until) if found else None
+
+    def delivered_orders(self, workbook: str, seller: str, order_ids: Sequence[str]) -> dict[str, str]:
+        """The revision of each of these orders that the workbook has got, or is owed."""
+        orders, found = _delivered_orders.c, {}
+        for start in range(0, len(order_ids), BLOCK):
+            block = order_ids[start : start + BLOCK]
+            query = sa.select(orders.order_id, orders.revision).where(
+                orders.workbook == workbook, orders.seller == seller, orders.order_id.in_(block)
+            )
+            found.update({row.order_id: row.revision for row in self._all(query)})
+        return found
+
+    def orders_delivered(
+        self, workbook: str, seller: str, revisions: Mapping[str, str], read_until: datetime | None
+    ) -> None:
+        """These revisions (by order id) are in the workbook, or owed to it; `read_until` moves the mark."""
+        ids = list(revisions)
+        statements: list[Any] = []
+        for start in range(0, len(ids), BLOCK):
+            block = ids[start : start + BLOCK]
+            orders = _delivered_orders.c
+            statements += [
+                _delivered_orders.delete().where(
+                    orders.workbook == workbook, orders.seller == seller, orders.order_id.in_(block)
+                ),
+                (
+                    _delivered_orders.insert(),
+                    [{"workbook": workbook, "seller": seller, "order_id": i, "revision": revisions[i]} for i in block],
+                ),
+            ]
+        if read_until is not None:
+            marks = _order_marks.c
+            mark = {"workbook": workbook, "seller": seller, "read_until": read_until.isoformat()}
+            statements += [
+                _order_marks.delete().where(marks.workbook == workbook, marks.seller == seller),
+                (_order_marks.insert(), [mark]),
+            ]
+        if statements:
+            self._write(*statements)
 
     # --- plumbing
 

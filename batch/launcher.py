@@ -38,7 +38,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 SUFFIXES = (".xlsx", ".xlsm")
 NEW_WORKBOOK = {"pl": "Oferty", "en": "Offers"}
 NO_PAUSE = "--no-pause"  # run.bat's own
-EXPLORER = re.compile(r'/c\s+""[^"]*run\.bat"(?P<dropped>.*)"\s*$', re.IGNORECASE)
+EXPLORER = re.compile(r'/c\s+""(?P<folder>[^"]*)run\.bat"(?P<dropped>.*)"\s*$', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def main() -> None:
     if not Path(sys.prefix).samefile(environment_folder(program)):
         sys.exit(subprocess.call([python, "-m", "batch.launcher", *sys.argv[1:]]))
     os.chdir(os.environ.get("RUN_BAT_CALLED_IN") or ".")
-    arguments = dropped(os.environ.get("RUN_BAT_LINE", "")) or sys.argv[1:]
+    arguments = dropped(os.environ.get("RUN_BAT_LINE", ""), str(program)) or sys.argv[1:]
     launch([argument for argument in arguments if argument != NO_PAUSE], program)
 
 
@@ -113,14 +113,16 @@ def understand(arguments: Sequence[str]) -> Asked | None:
     return Asked(first, (workbook,) if workbook else (), account, tuple(rest))
 
 
-def dropped(line: str) -> list[str]:
-    """The paths in a command line by which Windows' Explorer starts a batch file, [] when it is another one.
+def dropped(line: str, program: str) -> list[str]:
+    """The paths in a command line by which Windows' Explorer starts the run.bat of `program`, [] when it is another.
 
     Explorer quotes a dropped path only where it has spaces, and cmd then cuts it at its `&` before run.bat sees it;
     in cmd's own command line it is whole.
     """
     found = EXPLORER.search(line)
-    return [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', found["dropped"])] if found else []
+    if not found or PureWindowsPath(found["folder"]) != PureWindowsPath(program):
+        return []
+    return [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', found["dropped"])]
 
 
 def choose(question: str, answers: Sequence[str], prompt: str) -> int | None:

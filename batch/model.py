@@ -21,6 +21,7 @@ class Job(StrEnum):
 
     DRAFTS = "drafts"
     UPDATES = "updates"
+    ORDERS = "orders"
 
 
 class Action(StrEnum):

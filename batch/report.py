@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from batch.messages import Catalogue, entries
 from batch.model import Action, CellRef, DictionaryEntry, Outcome, Problem
+from batch.sum_orders import OrderFigures
 from batch.validate.cells import CellError, parse_gtin, text_of
 from batch.workbook import schema
 from batch.workbook.read import Row, TableData
@@ -76,8 +77,9 @@ class Reporter:
 
 
 def product_cells(result: ResultRow) -> dict[str, Any]:
-    """The cells of `Products` that answer a row."""
-    cells = {"status": result["status"], "message": result["message"], "updated_at": result["time"]}
+    """The cells of `Products` that answer a row; the message on one line, so that rows keep their height."""
+    one_line = " • ".join(result["message"].splitlines())
+    cells = {"status": result["status"], "message": one_line, "updated_at": result["time"]}
     if result["code"] == "undone":
         cells["offer_id"] = None
     elif result["offer_id"]:
@@ -190,12 +192,12 @@ def _code(ean: object) -> str:
         return text_of(ean)
 
 
-def kept_result_rows(table: TableData, *, keep: int, drop_plans: bool) -> list[int]:
-    """The sheet rows of `Results` that stay: those of the newest `keep` runs."""
+def kept_result_rows(table: TableData, *, keep: int, without: Collection[str] = (), drop_plans: bool) -> list[int]:
+    """The sheet rows of `Results` that stay: those of the newest `keep` runs, leaving out the runs `without`."""
     runs: list[str] = []
     for row in table.rows:
         run = text_of(table.value(row, "run"))
-        if run not in runs:
+        if run not in runs and run not in without:
             runs.append(run)
     if drop_plans:
         runs = [run for run in runs if not is_plan(run)]
@@ -249,14 +251,14 @@ def is_plan(run: str) -> bool:
 # --- answers as JSON, for the journal
 
 
-def to_json(results: Sequence[ResultRow]) -> list[dict[str, Any]]:
+def to_json(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Results as plain JSON data."""
     return [{key: _plain(value) for key, value in result.items()} for result in results]
 
 
-def from_json(data: Sequence[Mapping[str, Any]]) -> list[ResultRow]:
-    """The opposite of `to_json`."""
-    return [{key: _typed(key, value) for key, value in result.items()} for result in data]
+def from_json(data: Sequence[Mapping[str, Any]], table: schema.Table = schema.RESULTS) -> list[ResultRow]:
+    """The opposite of `to_json`, for rows of `table`."""
+    return [{key: _typed(table.column(key).kind, value) for key, value in result.items()} for result in data]
 
 
 def _plain(value: Any) -> Any:
@@ -265,12 +267,16 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal) else value
 
 
-def _typed(key: str, value: Any) -> Any:
-    kind = schema.RESULTS.column(key).kind
-    if value is not None and kind is schema.Kind.MONEY:
-        return Decimal(value)
-    if value is not None and kind is schema.Kind.DATETIME:
+def _typed(kind: schema.Kind, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if kind is schema.Kind.DATETIME:
         return datetime.fromisoformat(value)
+    if kind in {schema.Kind.MONEY, schema.Kind.INTEGER, schema.Kind.NUMBER}:
+        try:
+            return Decimal(value)
+        except InvalidOperation:  # a word in a column of numbers, such as `zw.`
+            return value
     return value
 
 
@@ -282,7 +288,8 @@ class Summary:
     """What came of a run. `states`: account -> `ok` or the code of what stopped it; `notes` are sentences for people.
 
     `failed_late` says that the answers could not be written although the run had begun, `delivered` that they stand
-    in the workbook. `report` is the path of the run's page.
+    in the workbook. `orders` are the figures of the orders job, None without it; `report` is the path of the run's
+    page.
     """
 
     run: str
@@ -296,6 +303,7 @@ class Summary:
     failed_late: bool = False
     delivered: bool = True
     report: str | None = None
+    orders: OrderFigures | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -305,7 +313,8 @@ class Summary:
     @property
     def exit_code(self) -> int:
         """0 all done, 4 some rows failed or answers wait in the journal, 3 a person must log in."""
-        return exit_code(self.outcomes, self.states.values()) or (4 if self.failed_late else 0)
+        lost = self.failed_late or (self.orders is not None and self.orders.unreadable)
+        return exit_code(self.outcomes, self.states.values()) or (4 if lost else 0)
 
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from batch import report
 from batch.connect import Connector
-from batch.errors import BatchError, WorkbookError
+from batch.deliver import AnswersAsTheyCome, place_of, tables_to_write
+from batch.errors import BatchError, UsageError, WorkbookError
 from batch.journal import Journal
 from batch.messages import Catalogue
 from batch.model import Account, Job, Outcome
 from batch.seller_lock import SellerLocks
 from batch.settings import Settings
-from batch.validate.options import Options
-from batch.workbook.desk import Desk
+from batch.validate.accounts import read_accounts
+from batch.validate.options import Options, read_options
+from batch.workbook.desk import Desk, open_desk
+from batch.workbook.live import LiveWorkbook
+from batch.workbook.lock import hold_workbook
 from batch.workbook.read import WorkbookData
 from batch.world import World
+
+LAST = "last"  # as the name of a run to be undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ class Run:
     name: str
     started: datetime
     request: Request
+    jobs: frozenset[Job]
     world: World
     journal: Journal
     sellers: SellerLocks
@@ -57,9 +66,9 @@ class Run:
     undoes: str | None = None
 
     @property
-    def jobs(self) -> frozenset[Job]:
-        """The jobs of this run."""
-        return self.request.jobs or frozenset(Job)
+    def about_offers(self) -> bool:
+        """Whether the rows of `Products` are worked on, and not only settled."""
+        return bool(self.jobs & {Job.DRAFTS, Job.UPDATES})
 
     @property
     def wait_seconds(self) -> float:
@@ -75,3 +84,96 @@ class AccountResult:
 
     outcomes: list[Outcome] = field(default_factory=list)
     stopped: BatchError | None = None
+
+
+@contextmanager
+def begin(request: Request, world: World, *, undoes: str | None = None) -> Iterator[Run]:
+    """Open and read all that a run needs; nothing has been sent when this gives the run away.
+
+    `undoes` names a run to be taken back, or is `last`. Raises WorkbookError, SettingsError, UsageError or
+    JournalError.
+    """
+    started = world.clock.now()
+    jobs = frozenset() if undoes else request.jobs or frozenset(Job)
+    place = place_of(request.workbook)
+    with (
+        hold_workbook(request.workbook, needed=not request.anyway),
+        open_desk(request.workbook, world.clock) as desk,
+        _open_journal(request.settings, world) as journal,
+        SellerLocks(journal.file) as sellers,
+    ):
+        tables = tables_to_write(request.workbook, journal, orders=Job.ORDERS in jobs)
+        unwritable = _why_unwritable(request, desk, tables)
+        book = desk.read(tables)
+        taken_back = _run_to_undo(journal, undoes, place) if undoes else None
+        name = report.run_name(started, world.new_id(), dry_run=request.dry_run, undo=undoes is not None)
+        if isinstance(desk, LiveWorkbook) and not request.dry_run and not unwritable:
+            reporter = report.Reporter(name, request.words, book.tables["Products"], {})
+            world = replace(world, progress=AnswersAsTheyCome(desk, book, reporter, world))
+        this = Run(
+            name=name,
+            started=started,
+            request=request,
+            jobs=jobs,
+            world=world,
+            journal=journal,
+            sellers=sellers,
+            desk=desk,
+            book=book,
+            options=read_options(book.tables["Settings"]),
+            accounts=accounts_of(book, request),
+            connector=Connector(request.settings, request.workbook, request.words.language, world),
+            unwritable=unwritable,
+            undoes=taken_back,
+        )
+        if not request.dry_run:
+            journal.begin_run(name, place, taken_back)
+        yield this
+
+
+def accounts_of(book: WorkbookData, request: Request) -> dict[str, Account]:
+    """The accounts of the workbook. Raises UsageError when one is asked for that is not among them."""
+    accounts = read_accounts(book.tables["Accounts"], list(request.settings.environments))
+    unknown = sorted(request.accounts - accounts.keys())
+    if unknown:
+        raise UsageError("account_not_there", unknown=unknown, accounts=list(accounts))
+    return accounts
+
+
+def in_scope(accounts: Mapping[str, Account], request: Request) -> dict[str, Account]:
+    """The accounts that were asked for."""
+    return {name: a for name, a in accounts.items() if not request.accounts or name in request.accounts}
+
+
+def active(accounts: Mapping[str, Account], request: Request) -> list[Account]:
+    """The accounts that were asked for and are not switched off."""
+    return [account for account in in_scope(accounts, request).values() if account.active]
+
+
+@contextmanager
+def _open_journal(settings: Settings, world: World) -> Iterator[Journal]:
+    url = settings.journal.get_secret_value() if settings.journal else None
+    journal = Journal(url, world.clock.now) if url else Journal.in_folder(world.data_folder, world.clock.now)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _why_unwritable(request: Request, desk: Desk, tables: Collection[str]) -> WorkbookError | None:
+    """What stands in the way of writing the workbook; raised unless the user wants to go on anyway."""
+    try:
+        desk.check_writable([table for table in ("Results", "Orders") if table in tables])
+    except WorkbookError as error:
+        if not request.anyway:
+            raise
+        return error
+    return None
+
+
+def _run_to_undo(journal: Journal, name: str, workbook: str) -> str:
+    """The run that is meant by `name`; `last` is the last one that changed something. Raises UsageError."""
+    found = journal.last_run(workbook) if name == LAST else name
+    if found is None or not journal.find_run(found):
+        raise UsageError("run_unknown", run=name)
+    return found

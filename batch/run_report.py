@@ -18,6 +18,7 @@ from batch import report
 from batch.messages import Catalogue, entries
 from batch.model import Outcome
 from batch.report import ResultRow, Summary
+from batch.sum_orders import OrderFigures, money_words, rate_words
 from batch.validate.cells import text_of
 from batch.workbook import schema
 from batch.workbook.read import NOT_CALCULATED, Row, TableData
@@ -177,8 +178,20 @@ def make_report(summary: Summary, words: Catalogue, orders: OrderSection | None 
         notes=summary.notes,
         lines=[_line(result, words) for result in _most_urgent(listed)],
         to_paste=sum(report.status_of(result["code"]) in TROUBLE and bool(result["row"]) for result in listed),
-        orders=orders,
+        orders=orders or _orders(summary.orders, words),
     )
+
+
+def _orders(figures: OrderFigures | None, words: Catalogue) -> OrderSection | None:
+    """The figures of the orders job; its sentences are among the notes."""
+    if figures is None or not figures.orders:
+        return None
+    totals = [
+        OrderTotal(currency, rate_words(rate, words), money_words(value, words))
+        for currency, rates in figures.totals.items()
+        for rate, value in rates.items()
+    ]
+    return OrderSection(figures.orders, figures.lines, totals)
 
 
 def failed_rows(results: Iterable[ResultRow], products: TableData) -> FailedRows:

@@ -21,11 +21,13 @@ STAGES = (
     "plan_undo",
     "execute",
     "execute_changes",
+    "export",
+    "sum_orders",
     "report",
     "run_report",
 )
-SHARED = {"model", "errors", "messages", "clock", "parallel"}
-WORKBOOK_TYPES = {"workbook.schema", "workbook.read"}  # tables and cells as data
+SHARED = {"model", "order", "errors", "messages", "clock", "parallel"}
+WORKBOOK_TYPES = {"workbook.schema", "workbook.read", "workbook.values"}  # tables and cells as data
 NOUNS = {
     "workbook": SHARED | {"workbook"},
     "allegro": SHARED | {"allegro"},
@@ -38,6 +40,7 @@ NOUNS = {
     "messages": set(),
     "errors": set(),
     "model": set(),
+    "order": {"model"},
     "clock": set(),
     "parallel": set(),
     "log": set(),

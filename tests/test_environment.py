@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -112,6 +113,24 @@ def test_an_environment_whose_python_is_gone_is_made_anew(program: Path, command
     python.symlink_to("/nowhere/python")
     commands.clear()
     ready_python(program, lambda _text: None)
+    assert commands == ["venv", "pip"]
+
+
+def test_a_second_window_waits_for_the_first(
+    program: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A double click too many must not clear away what the first is making."""
+    said: list[str] = []
+    with (program / ".venv.lock").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+        def first_ends(_seconds: float) -> None:
+            assert commands == []
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(environment.time, "sleep", first_ends)
+        ready_python(program, said.append)
+    assert "w innym oknie" in said[0]
     assert commands == ["venv", "pip"]
 
 

@@ -98,7 +98,7 @@ def test_only_workbooks_of_the_tool_are_offered(launch: Launch, tmp_path: Path) 
     """A price list that lies there too is left alone, and so is the file by which Excel marks an open workbook."""
     with xlsxwriter.Workbook(str(tmp_path / "cennik.xlsx")) as book:
         book.add_worksheet()
-    (tmp_path / "~$Oferty.xlsx").write_bytes(b"\x05owner")
+    put(tmp_path / "~$Oferty.xlsx", "a")
     put(tmp_path / "Oferty.xlsx", "a")
     assert launch() == ["run", "Oferty.xlsx"]
 
@@ -142,11 +142,12 @@ def test_a_first_workbook_never_takes_the_place_of_a_file(
 @pytest.mark.parametrize(
     ("line", "paths"),
     [
-        (EXPLORER + r'""C:\Moje & inne\run.bat" "', []),
-        (EXPLORER + r'""C:\Moje & inne\run.bat" C:\x\Ceny&stany.xlsx"', [r"C:\x\Ceny&stany.xlsx"]),
-        (EXPLORER + r'""C:\a\run.bat" "C:\x y\Ceny & (1).xlsx" C:\ą\^!.xlsm"',
+        (EXPLORER + r'""C:\a b & c\run.bat" "', []),
+        (EXPLORER + r'""C:\a b & c\run.bat" C:\x\Ceny&stany.xlsx"', [r"C:\x\Ceny&stany.xlsx"]),
+        (EXPLORER + r'""c:\A b & c\RUN.BAT" "C:\x y\Ceny & (1).xlsx" C:\ą\^!.xlsm"',
          [r"C:\x y\Ceny & (1).xlsx", r"C:\ą\^!.xlsm"]),
-        (r'cmd.exe /s /c ""C:\a b\run.bat" check "C:\a b\Oferty.xlsm""', ["check", r"C:\a b\Oferty.xlsm"]),
+        (r'cmd.exe /s /c ""C:\a b & c\run.bat" check "C:\a b\x.xlsm""', ["check", r"C:\a b\x.xlsm"]),
+        (EXPLORER + r'""C:\other\run.bat" C:\x\Ceny.xlsx"', []),
         (r'"C:\WINDOWS\system32\cmd.exe"', []),
         ("!CMDCMDLINE!", []),
         ("", []),
@@ -154,4 +155,4 @@ def test_a_first_workbook_never_takes_the_place_of_a_file(
 )  # fmt: skip
 def test_dropped_paths_are_taken_whole(line: str, paths: list[str]) -> None:
     """cmd cuts an unquoted path at its &; the command line of Explorer has all of it."""
-    assert launcher.dropped(line) == paths
+    assert launcher.dropped(line, "C:\\a b & c\\") == paths

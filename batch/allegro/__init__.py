@@ -8,6 +8,8 @@ offers.py        look-up, drafts, edits, operations
 changes.py       changes of offers: commands, their tasks, edits
 command_payloads.py  commands and tasks as JSON (pure)
 profile.py       whose token is it
+orders.py        orders changed since a moment, complete though the list moves
+checkout_forms.py  Allegro's JSON of an order -> our type (pure)
 dictionaries.py  shipping rates, policies, responsible producers and persons
 survey.py        what Allegro holds, for all rows of an account at once
 """

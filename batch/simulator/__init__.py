@@ -22,6 +22,7 @@ itself, and it is stricter than Allegro wherever strictness shows a mistake of o
     listing.py       resources: the seller's list of offers
     commands.py      resources: changes of many offers, their tasks
     products.py      resources: the catalogue
+    orders.py        resources: orders, and how they come about and change
     dictionaries.py  resources: price lists, policies, producers, /me
     control.py       resources: the control door for other processes
     server.py        the HTTP server, and trouble on the wire

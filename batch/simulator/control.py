@@ -1,10 +1,10 @@
 """The control door `/_control/…`: what tests and the demo do to the simulator from another process, as JSON.
 
-GET    state | offers?seller=LOGIN | requests?since=N
+GET    state | offers?seller=LOGIN | orders?seller=LOGIN | requests?since=N
 POST   sellers {login, business, dictionaries} | tokens {login, expires_in} | products {gtin, name, outcome, variants}
-       faults {trouble, …} | clock {advance} | device {user_code, login} | reset {}
+       orders {seller, lines, …} | faults {trouble, …} | clock {advance} | device {user_code, login} | reset {}
        offers {seller, offers: number or list of {gtin, external_id, price, stock, status}}
-PATCH  settings | limits | lifetimes {name: value} | offers {id, changes}
+PATCH  orders {seller, id, …} | settings | limits | lifetimes {name: value} | offers {id, changes}
 DELETE faults | offers?id=ID
 """
 
@@ -18,7 +18,8 @@ from batch.simulator.clock import stamp
 from batch.simulator.log import Exchange, Log
 from batch.simulator.oauth import describe
 from batch.simulator.offers import add_offers, change
-from batch.simulator.state import World
+from batch.simulator.orders import add_order, change_order
+from batch.simulator.state import Seller, World
 from batch.simulator.views import render
 from batch.simulator.wire import Answer, Call, Json, Refused, Route, problem
 
@@ -38,6 +39,9 @@ def routes(log: Log) -> tuple[Route, ...]:
         Route("PATCH", "/_control/offers", _edit_offer),
         Route("DELETE", "/_control/offers", _remove_offer),
         Route("GET", "/_control/requests", requests),
+        Route("GET", "/_control/orders", _orders),
+        Route("POST", "/_control/orders", _add_order),
+        Route("PATCH", "/_control/orders", _change_order),
         Route("POST", "/_control/sellers", _add_seller),
         Route("POST", "/_control/tokens", _issue_tokens),
         Route("POST", "/_control/products", _add_products),
@@ -67,6 +71,7 @@ def describe_state(world: World) -> Json:
                 "business": seller.business,
                 "offers": len(seller.offers),
                 "drafts": seller.drafts,
+                "orders": len(seller.orders),
                 "dictionaries": {
                     kind: [asdict(entry) for entry in entries] for kind, entries in seller.dictionaries.items()
                 },
@@ -93,10 +98,28 @@ def _state(call: Call) -> Answer:
 
 
 def _offers(call: Call) -> Answer:
+    return _answer([render(offer) for offer in _seller(call).offers.values()])
+
+
+def _orders(call: Call) -> Answer:
+    return _answer(list(_seller(call).orders.values()))
+
+
+def _add_order(call: Call) -> Answer:
+    asked = call.json()
+    return _answer(add_order(call.world, call.world.sellers[asked.pop("seller")], **asked), 201)
+
+
+def _change_order(call: Call) -> Answer:
+    asked = call.json()
+    return _answer(change_order(call.world, call.world.sellers[asked.pop("seller")], asked.pop("id"), **asked))
+
+
+def _seller(call: Call) -> Seller:
     seller = call.world.sellers.get(call.ask("seller"))
     if seller is None:
         raise Refused(404, problem("SellerNotFound", "No such seller"))
-    return _answer([render(offer) for offer in seller.offers.values()])
+    return seller
 
 
 def _add_offers(call: Call) -> Answer:

@@ -17,7 +17,7 @@ from socket import socket
 
 from aiohttp import web
 
-from batch.simulator import commands, control, dictionaries, gate, listing, oauth, offers, products
+from batch.simulator import commands, control, dictionaries, gate, listing, oauth, offers, orders, products
 from batch.simulator.faults import OUTCOMES, Fault, Trouble
 from batch.simulator.log import CRASHED, Exchange, Log
 from batch.simulator.state import World
@@ -29,6 +29,7 @@ API: tuple[Route, ...] = (
     *commands.ROUTES,
     *products.ROUTES,
     *dictionaries.ROUTES,
+    *orders.ROUTES,
 )
 LOGIN_PATHS = ("/auth/", "/skojarz-aplikacje")
 LONGEST_LINE = 128 * 1024

@@ -33,5 +33,11 @@ class Settings:
     """Whether an offer can be seen while its first operation runs."""
     offers_per_product: int = 5
     max_drafts: int = 20_000
+    orders_moving: int = 0
+    """After each page of orders, so many of the orders on it change."""
+    orders_reversed: bool = False
+    """Pages of orders come the wrong way round."""
+    orders_stale: bool = False
+    """An order that changes stays in the list with its old revision too."""
     auto_consent: str = ""
     """The login that has consented before, so that `authorize` redirects at once."""

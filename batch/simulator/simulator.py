@@ -24,6 +24,7 @@ from batch.simulator.limits import Limits
 from batch.simulator.log import Exchange, Log
 from batch.simulator.oauth import describe
 from batch.simulator.offers import add_offers, change
+from batch.simulator.orders import add_order, change_order
 from batch.simulator.server import Server
 from batch.simulator.settings import Settings
 from batch.simulator.state import Application, Entry, Seller, World
@@ -177,6 +178,25 @@ class Simulator:
         with self.world.lock:
             self.world.catch_up()
             self.world.remove_offer(self.world.offers[offer_id])
+
+    def add_order(self, login: str, lines: Iterable[Json] = ({},), **parts: Any) -> Json:
+        """A new order of a seller, as `orders.add_order` describes it; returned as Allegro shows it."""
+        with self.world.lock:
+            return add_order(self.world, self.world.sellers[login], lines, **parts)
+
+    def change_order(self, login: str, order_id: str, **parts: Any) -> Json:
+        """Change an order as a merge patch does; it gets a new revision."""
+        with self.world.lock:
+            return change_order(self.world, self.world.sellers[login], order_id, **parts)
+
+    def cancel_order(self, login: str, order_id: str) -> Json:
+        """The buyer takes an order back."""
+        return self.change_order(login, order_id, status="CANCELLED")
+
+    def orders(self, login: str) -> list[Json]:
+        """A seller's orders as Allegro shows them, oldest first."""
+        with self.world.lock:
+            return list(self.world.sellers[login].orders.values())
 
 
 def serve_forever(port: int = 0, seed: int = 0, announce: Callable[[str], None] = lambda _url: None) -> None:

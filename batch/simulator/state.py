@@ -132,6 +132,9 @@ class Seller:
     by_external: dict[str, dict[str, Offer]] = field(default_factory=dict)
     per_product: Counter[str] = field(default_factory=Counter)
     drafts: int = 0
+    orders: dict[str, Json] = field(default_factory=dict)
+    stale_orders: list[Json] = field(default_factory=list)
+    """Earlier revisions that the list still shows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from batch.model import Account, Action, Money, OfferDefaults, Outcome, Problem, ProductRow
@@ -19,8 +19,8 @@ MAX_EXTERNAL_ID = 100  # OpenAPI: external.id; a longer one would also spoil the
 class CheckedProducts:
     """The usable rows in sheet order, and the answers of all others."""
 
-    rows: list[ProductRow]
-    answers: list[Outcome]
+    rows: list[ProductRow] = field(default_factory=list)
+    answers: list[Outcome] = field(default_factory=list)
 
 
 def check_products(

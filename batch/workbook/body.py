@@ -7,22 +7,26 @@ table, hyperlinks and notes stay where they are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from batch.workbook.area import Area, reference
 from batch.workbook.edit import SheetEdit, made
 from batch.workbook.formulas import Formula, formula_xml
 from batch.workbook.places import Place
 from batch.workbook.sheet import CellXml, RowXml, without
-from batch.workbook.values import CellOut
+from batch.workbook.values import CellOut, Link
 
 
 @dataclass(frozen=True, slots=True)
 class BodyRow:
-    """One row of a new body: the sheet row it is made from (None: a new one), and new values by column key."""
+    """One row of a new body: the sheet row it is made from (None: a new one), and new values by column key.
+
+    `stamp` are values that are written only when one of the others differs from what the row holds.
+    """
 
     source: int | None
     values: Mapping[str, CellOut] = field(default_factory=dict)
+    stamp: Mapping[str, CellOut] = field(default_factory=dict)
 
 
 def set_cells(edit: SheetEdit, place: Place, rows: Mapping[int, Mapping[str, CellOut]]) -> None:
@@ -36,7 +40,8 @@ def set_cells(edit: SheetEdit, place: Place, rows: Mapping[int, Mapping[str, Cel
 
 def set_body(edit: SheetEdit, place: Place, rows: Sequence[BodyRow]) -> int:
     """Give a growing table a new body and return its last row; a table without rows keeps one blank row."""
-    rows = rows or [BodyRow(None)]
+    links = place.links()
+    rows = [_linked(row, links) for row in rows] or [BodyRow(None)]
     last = place.first + len(rows) - 1
     numbered = list(enumerate(rows, place.first))
     moving = {row.source for at, row in numbered if row.source is not None and row.source != at}
@@ -47,17 +52,46 @@ def set_body(edit: SheetEdit, place: Place, rows: Sequence[BodyRow]) -> int:
     sources = {at: RowXml(at, edit.row(at).tag, dict(edit.row(at).cells)) for at in moving}
     for at, row in numbered:
         if row.source is None:
-            _new_row(edit, place, at, row.values, pattern)
-        else:
+            _new_row(edit, place, at, {**row.values, **row.stamp}, pattern)
+        elif row.source != at or row.values:
             if row.source != at:
                 _move_row(edit, place, at, sources[row.source])
-            edit.put(at, {own[key]: value for key, value in row.values.items()}, styles)
+            if edit.put(at, {own[key]: value for key, value in row.values.items()}, styles) and row.stamp:
+                edit.put(at, {own[key]: value for key, value in row.stamp.items()}, styles)
         edit.close(at)
     for at in range(last + 1, place.last + 1):
         _clear_row(edit, place, at)
     if last != place.last:
         edit.grow(place, last)
     return last
+
+
+def _linked(row: BodyRow, links: Sequence[str]) -> BodyRow:
+    """A row whose addresses, in the columns `links`, can be clicked."""
+    addresses = {key: Link(row.values[key]) for key in links if row.values.get(key)}
+    return replace(row, values={**row.values, **addresses}) if addresses else row
+
+
+def extended(
+    edit: SheetEdit,
+    place: Place,
+    rows: Mapping[int, Mapping[str, CellOut]],
+    new: Sequence[BodyRow],
+    stamp: Mapping[str, CellOut],
+) -> list[BodyRow]:
+    """The body as it is, with changed `rows`, and `new` ones below the last row in which anything stands."""
+    last = place.last
+    while last >= place.first and _is_blank(edit, place, last):
+        last -= 1
+    kept = [BodyRow(at, rows[at], stamp) if at in rows else BodyRow(at) for at in range(place.first, last + 1)]
+    left = [BodyRow(at) for at in range(last + 1 + len(new), place.last + 1)]
+    return [*kept, *new, *left]
+
+
+def _is_blank(edit: SheetEdit, place: Place, at: int) -> bool:
+    """Whether nobody has entered anything into a row; what a column calculates does not count."""
+    cells = ((column, edit.cell(at, column)) for column in place.columns_between() if column not in place.formulas)
+    return not any(cell is not None and edit.value(cell) not in (None, "") for _, cell in cells)
 
 
 def _pattern(edit: SheetEdit, place: Place) -> dict[int, CellXml]:

@@ -13,7 +13,7 @@ from batch.workbook.formulas import Formula, FormulaError, shifted
 from batch.workbook.places import TRUE, Place
 from batch.workbook.sheet import IN_TAG, CellXml, RowXml, SheetXml, attributes
 from batch.workbook.stored import Stored, text_of
-from batch.workbook.values import CellOut, Form, content, same_value, written_form
+from batch.workbook.values import CellOut, Form, Link, content, is_link_formula, same_value, written_form
 
 _COVERING = re.compile(rb"<(?:\w+:)?(?:dataValidation|conditionalFormatting|ignoredError|protectedRange)\s" + IN_TAG)
 _COL = re.compile(rb"<(?:\w+:)?col(\s" + IN_TAG + rb")")
@@ -71,13 +71,14 @@ class SheetEdit:
         """Whether a row differs from the file."""
         return at in self._changed
 
-    def put(self, at: int, values: Mapping[int, CellOut], styles: Mapping[int, bytes | None]) -> None:
-        """Write cells of a row by column; those that hold their value already stay untouched.
+    def put(self, at: int, values: Mapping[int, CellOut], styles: Mapping[int, bytes | None]) -> bool:
+        """Write cells of a row by column; those that hold their value already stay untouched. Whether any differed.
 
         A cell keeps its style; one without takes that of its row, else of `styles`, else of the sheet's column.
         """
         row, stored = self.row(at), self._stored
         of_row = _row_style(row) if row.tag else None
+        differed = False
         for column, value in values.items():
             raw = row.cells.get(column)
             cell = self.xml.cell(raw) if raw else None
@@ -86,20 +87,26 @@ class SheetEdit:
             form = written_form(value, date_style=style in stored.dates, since_1904=stored.since_1904)
             if not self._holds(cell, form):
                 self.place(at, column, made(form, own if form is None else style, self.xml.prefix))
+                differed = True
+        return differed
 
     def place(self, at: int, column: int, cell: CellXml | None) -> None:
-        """Put a cell, or nothing, where another may have been."""
+        """Put a cell, or nothing, where another may have been.
+
+        A link is not missed in the calculation chain: it depends on no cell, and Excel adds what its chain lacks.
+        """
         cells = self.touch(at).cells
         old = cells.get(column, b"")
-        if b"f" in old and self.xml.cell(old).has_formula:
+        had_formula = b"f" in old and self.xml.cell(old).has_formula
+        has_formula = cell is not None and cell.has_formula
+        if (had_formula or has_formula) and not (cell is not None and _is_link(cell)):
             self.formulas_moved = True
-            if b'"shared"' in old:
-                self.write_out_shared(Area(column, at, column, at))
+        if had_formula and b'"shared"' in old:
+            self.write_out_shared(Area(column, at, column, at))
         if cell is None:
             cells.pop(column, None)
         else:
             cells[column] = self.xml.cell_written(at, column, cell)
-            self.formulas_moved = self.formulas_moved or cell.has_formula
 
     def value(self, cell: CellXml) -> str | float | bool | None:
         """What a cell holds: a text, a number, or None when blank. Errors are their text."""
@@ -120,15 +127,15 @@ class SheetEdit:
             return text
 
     def _holds(self, cell: CellXml | None, form: Form) -> bool:
-        """Whether a cell holds just that, and not as the result of a formula."""
+        """Whether a cell holds just that, and not as the result of a formula (a link: as nothing else)."""
         if cell is None or not cell.inside:
             return form is None
-        return not cell.has_formula and same_value(self.value(cell), form)
+        return cell.has_formula == isinstance(form, Link) and same_value(self.value(cell), form)
 
     def moved(self, cell: CellXml, at: int, to: int, column: int) -> CellXml:
         """A cell of row `at` as it stands in row `to`: relative references in its formula shift along."""
         formula = Formula.within(cell.inside) if cell.has_formula else None
-        if formula is None or not formula.text:
+        if formula is None or not formula.text or _is_link(cell):
             return CellXml(cell.tag, cell.inside)
         text = self.shift(formula.text, to - at, 0, Area(column, at, column, at), only_here=True)
         return CellXml(cell.tag, formula.replaced(cell.inside, text, formula.at(reference(column, to))))
@@ -228,6 +235,12 @@ def made(form: Form, style: bytes | None, prefix: bytes) -> CellXml | None:
     if kind:
         tag += b' t="%s"' % kind
     return CellXml(tag, inside) if tag or inside else None
+
+
+def _is_link(cell: CellXml) -> bool:
+    """Whether a cell is a link of ours."""
+    formula = Formula.within(cell.inside)
+    return formula is not None and is_link_formula(formula.text)
 
 
 def _row_style(row: RowXml) -> bytes | None:

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 
 import jinja2
 from xlsxwriter.format import Format
+from xlsxwriter.utility import quote_sheetname
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from batch.messages import catalogue, entries
 from batch.workbook.schema import DICTIONARY_KINDS, SETTING_ROWS, TABLES, Choice, Column
 from batch.workbook.settings_sheet import default_value
-from batch.workbook.styles import LINE, Styles, fit_height
+from batch.workbook.styles import INK, LINE, LINK_INK, Styles, fit_height
+from batch.workbook.table_sheet import colour_statuses
 
 WIDTHS = (24, 32, 62, 62)
 
@@ -36,20 +38,27 @@ def add_help_sheet(workbook: Workbook, styles: Styles, language: str) -> None:
         sheet.set_column(column, column, width)
     sheet.set_row(0, 30)
     sheet.write_string(0, 0, texts.say("help_title"), styles.title())
-    line = 2
-    for name, headings, lines in (
+    sections = (
         ("columns", ("sheet", "column", "meaning", "values"), _columns(language)),
-        ("settings", ("setting", "default", "meaning", "values"), _settings(language)),
-        ("codes", ("status", "code", "meaning", "advice"), _codes(language)),
-    ):
-        sheet.write_string(line, 0, texts.say(f"help_{name}"), styles.section())
+        ("settings", ("setting", "default", "meaning", "values"), settings(language)),
+        ("codes", ("status", "code", "meaning", "advice"), result_codes(language)),
+    )
+    line = 3
+    for number, (name, headings, lines) in enumerate(sections):
+        title = texts.say(f"help_{name}")
+        jump = styles.get(font_color=LINK_INK, underline=1)
+        sheet.write_url(1, number, f"internal:help_{name}", jump, title)  # by name: the user may rename the sheet
+        workbook.define_name(f"help_{name}", f"={quote_sheetname(sheet.get_name())}!$A${line + 1}")
+        sheet.write_string(line, 0, title, styles.get(bold=True, font_size=13, font_color=INK))
         _write_line(sheet, line + 1, [texts.say(f"help_heading_{each}") for each in headings], styles.heading())
         line += 2
         for cells in lines:
-            _write_line(sheet, line, cells, styles.get(text_wrap=True, valign="top", bottom=4, bottom_color=LINE))
+            look = {"text_wrap": True, "valign": "top", "align": "left", "indent": 1, "bottom": 4, "bottom_color": LINE}
+            _write_line(sheet, line, cells, styles.get(**look))
             fit_height(sheet, line, zip(cells, WIDTHS, strict=True))
             line += 1
         line += 1
+    colour_statuses(sheet, styles, 0, last=line)
 
 
 def _write_line(sheet: Worksheet, line: int, cells: Sequence[str], style: Format) -> None:
@@ -75,14 +84,15 @@ def _accepted(column: Column, language: str) -> str:
     return _listed(column.choices, language)
 
 
-def _settings(language: str) -> Iterable[Sequence[str]]:
+def settings(language: str) -> Iterable[Sequence[str]]:
+    """Every setting: name, default, help, accepted words."""
     for setting in SETTING_ROWS:
         default = str(default_value(setting, language))
         yield setting.name[language], default, setting.help[language], _listed(setting.choices, language)
 
 
-def _codes(language: str) -> Iterable[Sequence[str]]:
-    """Every entry of the catalogue that has a status."""
+def result_codes(language: str) -> Iterable[Sequence[str]]:
+    """Every entry of the catalogue that has a status: the status, the code, its title and advice."""
     environment = jinja2.Environment(undefined=_SomeFact, autoescape=False)  # noqa: S701  (plain text, no HTML)
     for code, entry in entries().items():
         if "status" in entry:

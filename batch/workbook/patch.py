@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from batch.errors import WorkbookError
 from batch.workbook.area import Area
-from batch.workbook.body import BodyRow, set_body, set_cells
+from batch.workbook.body import BodyRow, extended, set_body, set_cells
 from batch.workbook.edit import SheetEdit
 from batch.workbook.guard import check_columns, check_file, check_growing, check_not_open
 from batch.workbook.package import Package, Stamp, open_package
@@ -27,7 +28,7 @@ from batch.workbook.sheet import IN_TAG, NotPlainError, SheetXml
 from batch.workbook.stored import Stored
 from batch.workbook.values import CellOut
 
-__all__ = ["BodyRow", "CellOut", "SetBody", "SetCells", "check_writable", "write_workbook"]
+__all__ = ["BodyRow", "CellOut", "SetBody", "SetCells", "TableChange", "UpdateBody", "check_writable", "write_workbook"]
 
 CELL_TABLES = ("Accounts", "Products")  # tables of the user's rows in which we answer
 
@@ -48,6 +49,23 @@ class SetBody:
     rows: Sequence[BodyRow]
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateBody:
+    """Changed rows of a growing table (by row of the sheet), and `new` ones below its last filled row.
+
+    The user's order of rows and whatever else stands in the table stay. `stamp` goes into new rows, and into those in
+    which another cell changes.
+    """
+
+    table: str
+    rows: Mapping[int, Mapping[str, CellOut]]
+    new: Sequence[Mapping[str, CellOut]] = ()
+    stamp: Mapping[str, CellOut] = field(default_factory=dict)
+
+
+TableChange: TypeAlias = SetCells | SetBody | UpdateBody
+
+
 def check_writable(path: Path, *, growing: Collection[str] = ("Results",)) -> None:
     """Raise WorkbookError for everything that would make writing fail; `growing` tables get a new body."""
     package = open_package(path)
@@ -61,7 +79,7 @@ def check_writable(path: Path, *, growing: Collection[str] = ("Results",)) -> No
             check_columns(xml, place)
 
 
-def write_workbook(path: Path, changes: Sequence[SetCells | SetBody], *, expect: Stamp | None = None) -> None:
+def write_workbook(path: Path, changes: Sequence[TableChange], *, expect: Stamp | None = None) -> None:
     """Carry out all changes in one atomic replacement of the file.
 
     Raises WorkbookError, and leaves the file alone: `workbook_changed` when it is not the one that `expect` stands for,
@@ -86,10 +104,10 @@ def write_workbook(path: Path, changes: Sequence[SetCells | SetBody], *, expect:
     replace_file(path, package.with_parts(parts, dropped), still_ours=still_ours)
 
 
-def _changed_parts(book: Book, changes: Sequence[SetCells | SetBody]) -> tuple[dict[str, bytes], Collection[str]]:
+def _changed_parts(book: Book, changes: Sequence[TableChange]) -> tuple[dict[str, bytes], Collection[str]]:
     """The parts that differ, by name, and those to leave out."""
     places = find_places(book, {change.table for change in changes})
-    by_sheet: dict[str, list[tuple[Place, SetCells | SetBody]]] = {}
+    by_sheet: dict[str, list[tuple[Place, TableChange]]] = {}
     for change in changes:
         place = places[change.table]
         by_sheet.setdefault(place.sheet.part, []).append((place, change))
@@ -110,7 +128,7 @@ def _changed_parts(book: Book, changes: Sequence[SetCells | SetBody]) -> tuple[d
 
 
 def _edited(
-    book: Book, stored: Stored, part: str, wanted: Iterable[tuple[Place, SetCells | SetBody]]
+    book: Book, stored: Stored, part: str, wanted: Iterable[tuple[Place, TableChange]]
 ) -> tuple[SheetEdit, dict[str, bytes]]:
     """One sheet with its changes, and the definitions of its tables that grew or shrank."""
     data = book.package.text(part)
@@ -124,7 +142,7 @@ def _edited(
 
 
 def _apply(
-    book: Book, stored: Stored, xml: SheetXml, wanted: Iterable[tuple[Place, SetCells | SetBody]]
+    book: Book, stored: Stored, xml: SheetXml, wanted: Iterable[tuple[Place, TableChange]]
 ) -> tuple[SheetEdit, dict[str, bytes]]:
     tables: dict[str, bytes] = {}
     edit: SheetEdit | None = None
@@ -135,6 +153,9 @@ def _apply(
             check_columns(xml, place, max(change.rows, default=0))
             set_cells(edit, place, change.rows)
         else:
+            if isinstance(change, UpdateBody):
+                new = [BodyRow(None, values, change.stamp) for values in change.new]
+                change = SetBody(change.table, extended(edit, place, change.rows, new, change.stamp))  # noqa: PLW2901
             check_growing(book, xml, place, place.first + max(len(change.rows), 1) - 1)
             last = set_body(edit, place, change.rows)
             definition = _resized(book.package, place, last, filled=bool(change.rows))
@@ -144,9 +165,11 @@ def _apply(
     return edit, tables
 
 
-def _check_rows(book: Book, xml: SheetXml, place: Place, change: SetCells | SetBody) -> None:
+def _check_rows(book: Book, xml: SheetXml, place: Place, change: TableChange) -> None:
     """The rows that a change speaks of are rows of the table as it is now, or stand right below it."""
-    named = change.rows if isinstance(change, SetCells) else [r.source for r in change.rows if r.source is not None]
+    named: Collection[int] = (
+        [r.source for r in change.rows if r.source is not None] if isinstance(change, SetBody) else change.rows.keys()
+    )
     below = {at for at in named if at > place.last}
     if below and isinstance(change, SetCells) and max(below) <= place.reach:
         there = {at for at, _, _ in xml.rows()}

@@ -74,6 +74,10 @@ class Place:
         """The columns that the tool writes."""
         return {key: at for key, at in self.columns.items() if self.table.column(key).written}
 
+    def links(self) -> list[str]:
+        """The keys of the columns that hold addresses."""
+        return [column.key for column in self.table.columns if column.kind is schema.Kind.LINK]
+
     def cell(self, column: int, row: int) -> str:
         """A cell as people write it: `Products!C7`."""
         return f"{self.sheet.name}!{reference(column, row)}"

@@ -33,7 +33,7 @@ class Kind(StrEnum):
     INTEGER = "integer"
     NUMBER = "number"
     DATETIME = "datetime"  # Europe/Warsaw
-    LINK = "link"
+    LINK = "link"  # an address on the web that a click opens
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,10 @@ class Column:
     kind: Kind = Kind.TEXT
     written: bool = False
     choices: tuple[Choice, ...] = ()
-    dictionary: str = ""  # kind of `Dictionaries` row, or a list of the workbook, that feeds the dropdown
+    dictionary: str = ""  # kind of `Dictionaries` row, or `accounts` or `profiles`: what feeds the dropdown
     width: int = 16
     hidden: bool = False
+    fixed: bool = False  # part of the form: neither the user nor the tool changes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,39 @@ LINE_TYPES = (
     Choice("item", Words("towar", "item")),
     Choice("service", Words("usługa", "service")),
     Choice("delivery", Words("dostawa", "delivery")),
+)
+# OpenAPI: CheckoutFormStatus, CheckoutFormFulfillmentStatus, CheckoutFormPaymentType; LINE_REMOVED is ours.
+ORDER_STATUSES = (
+    Choice("BOUGHT", Words("kupione", "bought")),
+    Choice("FILLED_IN", Words("oczekuje na płatność", "awaiting payment")),
+    Choice("READY_FOR_PROCESSING", Words("do realizacji", "ready for processing")),
+    Choice("CANCELLED", Words("anulowane", "cancelled")),
+    Choice("LINE_REMOVED", Words("pozycja usunięta", "line removed")),
+)
+FULFILLMENT_STATUSES = (
+    Choice("NEW", Words("nowe", "new")),
+    Choice("PROCESSING", Words("w realizacji", "processing")),
+    Choice("READY_FOR_SHIPMENT", Words("do wysłania", "ready for shipment")),
+    Choice("READY_FOR_PICKUP", Words("do odbioru", "ready for pickup")),
+    Choice("SENT", Words("wysłane", "sent")),
+    Choice("PICKED_UP", Words("odebrane", "picked up")),
+    Choice("CANCELLED", Words("anulowane", "cancelled")),
+    Choice("SUSPENDED", Words("wstrzymane", "suspended")),
+    Choice("RETURNED", Words("zwrócone", "returned")),
+)
+PAYMENTS = (
+    Choice("CASH_ON_DELIVERY", Words("za pobraniem", "cash on delivery")),
+    Choice("WIRE_TRANSFER", Words("przelew", "wire transfer")),
+    Choice("ONLINE", Words("płatność online", "online payment")),
+    Choice("SPLIT_PAYMENT", Words("podzielona płatność", "split payment")),
+    Choice("EXTENDED_TERM", Words("odroczony termin", "extended term")),
+)
+# Allegro's words for what has no rate (#10047, #7846), and the abbreviations of Polish books, the same in any language.
+VAT_WORDS = (
+    Choice("EXEMPT", Words("zw.", "zw."), ("zw", "zwolniony", "zwolnione")),
+    Choice(
+        "OUT_OF_SCOPE_OF_VAT", Words("np.", "np."), ("np", "OUT_OF_SCOPE", "poza VAT", "poza VAT / NP", "nie podlega")
+    ),
 )
 DICTIONARY_KINDS = (
     Choice("shipping_rates", Words("cennik dostaw", "shipping rates")),
@@ -275,8 +309,8 @@ PRODUCTS = Table(
             "Numer oferty Allegro. Wpisuje program; możesz też wkleić numer istniejącej oferty.",
             "Number of the Allegro offer. Written by the tool; you may paste that of an existing offer."),
         _out("status", "Status", "Status", "Co się stało z wierszem.", "What became of this row.", width=20),
-        _out("message", "Komunikat", "Message", "Co jest nie tak i co zrobić.", "What is wrong and what to do.",
-            kind=Kind.LONG_TEXT, width=70),
+        _out("message", "Komunikat", "Message", "Co jest nie tak i co zrobić, w jednym wierszu.",
+            "What is wrong and what to do, on one line.", width=90),
         _out("updated_at", "Zaktualizowano", "Updated", "Kiedy program odpowiedział.", "When the tool answered.",
             kind=Kind.DATETIME, width=18),
     ),
@@ -298,7 +332,7 @@ RESULTS = Table(
         _out("code", "Kod", "Code", "Stały kod wyniku; opis w arkuszu pomocy.",
             "Stable result code; see the help sheet.", width=20),
         _out("message", "Komunikat", "Message", "Co jest nie tak i co zrobić.", "What is wrong and what to do.",
-            kind=Kind.LONG_TEXT, width=70),
+            kind=Kind.LONG_TEXT, width=80),
         _out("offer_id", "ID oferty", "Offer ID", "Numer oferty Allegro.", "Number of the Allegro offer."),
         _out("link", "Link", "Link", "Oferta w Allegro.", "The offer at Allegro.", kind=Kind.LINK, width=40),
         _out("old_price", "Stara cena", "Old price", "Cena przed zmianą.", "Price before the change.",
@@ -327,7 +361,7 @@ ORDERS = Table(
         _out("order_status", "Status zamówienia", "Order status", "Status zamówienia.", "Order status.", width=20),
         _out("fulfillment", "Realizacja", "Fulfillment", "Etap realizacji.", "Stage of fulfillment."),
         _out("buyer_login", "Login", "Buyer login", "Login kupującego.", "The buyer's login."),
-        _out("buyer_email", "Email", "Buyer email", "Email kupującego.", "The buyer's email.", width=26),
+        _out("buyer_email", "Email", "Buyer email", "Email kupującego.", "The buyer's email.", width=32),
         _out("buyer_name", "Kupujący", "Buyer name", "Imię i nazwisko.", "The buyer's name.", width=22),
         _out("buyer_phone", "Telefon kupującego", "Buyer phone", "Telefon kupującego.", "The buyer's phone."),
         _out("delivery_method", "Dostawa", "Delivery method", "Sposób dostawy.", "Delivery method.", width=26),
@@ -347,7 +381,8 @@ ORDERS = Table(
         _out("line_total", "Wartość", "Line total", "Wartość brutto.", "Gross value.", kind=Kind.MONEY, width=12),
         _out("currency", "Waluta", "Currency", "Waluta.", "Currency.", width=8),
         _out(
-            "vat_rate", "VAT %", "VAT %", "Stawka VAT w procentach.", "VAT rate in percent.", kind=Kind.NUMBER, width=8),
+            "vat_rate", "VAT %", "VAT %", "Stawka VAT w procentach; zw. zwolnione, np. poza VAT, puste: nieznana.",
+            "VAT rate in percent; zw. exempt, np. outside VAT, blank: unknown.", kind=Kind.NUMBER, width=8),
         _out("payment", "Płatność", "Payment", "Rodzaj płatności.", "Kind of payment.", width=18),
         _out("paid", "Zapłacono", "Paid", "Zapłacona kwota.", "Amount paid.", kind=Kind.MONEY, width=12),
         _out("order_total", "Razem", "Order total", "Wartość całego zamówienia.", "Value of the whole order.",
@@ -371,10 +406,12 @@ SETTINGS = Table(
     "Settings",
     Words("Ustawienia", "Settings"),
     (
-        _in("key", "Klucz", "Key", "Stała nazwa ustawienia.", "Fixed name of the setting.", hidden=True, width=20),
-        _in("name", "Ustawienie", "Setting", "Co ustawiasz.", "What is set.", width=40),
+        _in("key", "Klucz", "Key", "Stała nazwa ustawienia.", "Fixed name of the setting.", hidden=True, fixed=True,
+            width=20),
+        _in("name", "Ustawienie", "Setting", "Co ustawiasz.", "What is set.", fixed=True, width=40),
         _in("value", "Wartość", "Value", "Twoja wartość.", "Your value.", width=24),
-        _in("help", "Opis", "Help", "Opis ustawienia.", "What the setting means.", kind=Kind.LONG_TEXT, width=80),
+        _in("help", "Opis", "Help", "Opis ustawienia.", "What the setting means.", kind=Kind.LONG_TEXT, fixed=True,
+            width=80),
     ),
 )
 
@@ -408,7 +445,10 @@ NOTE_SOURCES = (
     Choice("seller", Words("sprzedawcy", "seller"), ("sprzedawca",)),
     Choice("buyer", Words("kupującego", "buyer"), ("kupujący",)),
 )
-VAT_MODES = tuple(Choice(mode, Words(mode, mode)) for mode in ("Fixed", "Highest", "Lowest", "Last"))
+VAT_MODES = tuple(
+    Choice(mode, Words(mode, mode), (word,))
+    for mode, word in (("Fixed", "stała"), ("Highest", "najwyższa"), ("Lowest", "najniższa"), ("Last", "ostatnia"))
+)
 
 # fmt: off
 SETTING_ROWS = (
@@ -427,7 +467,7 @@ SETTING_ROWS = (
             "{message_to_seller}"),
     Setting("order_note",
             Words("Notatka na liście zamówień", "Note shown in the order list"),
-            Words("seller: notatka sprzedawcy. buyer: wiadomość kupującego.",
+            Words("sprzedawcy: Twoja notatka. kupującego: wiadomość od kupującego.",
                   "seller: the seller's note. buyer: the buyer's message."), "seller", NOTE_SOURCES),
     Setting("delivery_vat_mode",
             Words("Stawka VAT za transport", "VAT rate of the delivery"),
@@ -477,6 +517,11 @@ def columns_by_heading(table: Table) -> dict[str, Column]:
 def word(choices: tuple[Choice, ...], code: str, language: str) -> str:
     """The word for `code` in `language`; StopIteration when there is no such choice."""
     return next(choice.words[language] for choice in choices if choice.code == code)
+
+
+def word_or_code(choices: tuple[Choice, ...], code: str, language: str) -> str:
+    """The word for `code`, or the code itself when Allegro has a new one."""
+    return next((choice.words[language] for choice in choices if choice.code == code), code)
 
 
 def choose(choices: tuple[Choice, ...], text: str) -> str | None:

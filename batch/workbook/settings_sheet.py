@@ -9,7 +9,7 @@ from datetime import date
 from xlsxwriter.workbook import Workbook
 
 from batch.workbook.schema import SETTING_ROWS, SETTINGS, Kind, Setting
-from batch.workbook.styles import NUMBER_FORMATS, Styles, fit_height
+from batch.workbook.styles import LINE, NUMBER_FORMATS, Styles, fit_height
 from batch.workbook.table_sheet import Row, add_table_sheet, add_validation, write_cell
 
 DATE_FORMAT = "yyyy-mm-dd"
@@ -32,7 +32,8 @@ def add_settings_sheet(workbook: Workbook, styles: Styles, language: str, given:
         value = values[setting.key]
         kind = _kind(setting)
         number_format = DATE_FORMAT if isinstance(value, date) else NUMBER_FORMATS[kind]
-        style = styles.get(num_format=number_format, valign="top", align="left")
+        frame = {"border": 1, "border_color": LINE, "bold": True}
+        style = styles.get(num_format=number_format, valign="top", align="left", indent=1, **frame)
         sheet.write_blank(number, index, None, style)
         write_cell(sheet, number, index, value, kind=kind, style=style)
         cell = dataclasses.replace(value_column, choices=setting.choices, help=setting.help)

@@ -2,7 +2,8 @@
 
 Formats, dropdowns and colours belong to whole columns, not to the rows that exist now, so that a row added
 later (typed, pasted, or written by the tool) has them without anyone copying anything. Dropdowns help and
-never forbid: a pasted id of Allegro is as good as a name from the list.
+never forbid: a pasted id of Allegro is as good as a name from the list. What the tool writes is grey and says so
+when it is selected; nothing is locked.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from xlsxwriter.format import Format
-from xlsxwriter.utility import xl_col_to_name
+from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from batch.messages import catalogue, entries
+from batch.workbook.names import list_source
 from batch.workbook.schema import SETTINGS, Column, Kind, Table
 from batch.workbook.styles import GREY_INK, INK, STATUS_COLOURS, Styles
+from batch.workbook.values import link_formula
 
 Row = Mapping[str, object]
 
@@ -44,17 +47,17 @@ def add_table_sheet(
     sheet.set_row(0, 32)
     sheet.freeze_panes(1, 0)
     _print_setup(sheet)
+    indexes = {column.key: index for index, column in enumerate(table.columns)}
     styled = [styles.cell(column.kind, shaded=inputs and column.written) for column in table.columns]
     _add_table(sheet, styles, table, language, max(len(rows), capacity, 1), striped=not inputs)
     for index, (column, style) in enumerate(zip(table.columns, styled, strict=True)):
         width = max(column.width, len(column.heading[language]) + FILTER_BUTTON)
         sheet.set_column(index, index, width, style, {"hidden": column.hidden})
-        if not column.written and table is not SETTINGS:  # each setting has a rule of its own; two must not overlap
-            add_validation(sheet, index, column, language)
+        if inputs and table is not SETTINGS:  # each setting has a rule of its own; two must not overlap
+            add_validation(sheet, index, column, language, account_column=indexes.get("account", 0))
         if column.key == "status":
-            _colour_statuses(sheet, styles, index)
+            colour_statuses(sheet, styles, index)
     _keep_quiet_about_digits(sheet, table)
-    indexes = {column.key: index for index, column in enumerate(table.columns)}
     for number, row in enumerate(rows, start=1):
         for key, value in row.items():
             index = indexes[key]
@@ -75,23 +78,31 @@ def write_cell(sheet: Worksheet, row: int, column: int, value: object, *, kind: 
         sheet.write_datetime(row, column, value, style)
     elif isinstance(value, int | float | Decimal) and kind in NUMBERS:
         sheet.write_number(row, column, float(value), style)
+    elif kind is Kind.LINK:
+        sheet.write_formula(row, column, f"={link_formula(str(value))}", style, value)
     else:
         sheet.write_string(row, column, str(value), style)
 
 
-def add_validation(sheet: Worksheet, index: int, column: Column, language: str, *, row: int | None = None) -> None:
-    """Give a column (or only its cell in `row`) its hint and its dropdown, or the check of a number's sign."""
+def add_validation(
+    sheet: Worksheet, index: int, column: Column, language: str, *, row: int | None = None, account_column: int = 0
+) -> None:
+    """Give a column (or only its cell in `row`) its hint and its dropdown, or the check of a number's sign.
+
+    `account_column` is where the sheet names the account whose own names a dropdown is to show.
+    """
     first, last = (1, LAST_ROW) if row is None else (row, row)
+    texts = catalogue(language)
     rule: dict[str, Any] = {"validate": "any"}
     if column.choices:
         rule = {"validate": "list", "source": [choice.words[language] for choice in column.choices]}
     elif column.dictionary:
-        rule = {"validate": "list", "source": f"={list_name(column.dictionary)}"}
+        account_cell = xl_rowcol_to_cell(first, account_column, col_abs=True)
+        rule = {"validate": "list", "source": list_source(column.dictionary, account_cell)}
     elif column.kind is Kind.MONEY:
         rule = {"validate": "decimal", "criteria": ">", "value": 0}
     elif column.kind is Kind.INTEGER:
         rule = {"validate": "integer", "criteria": ">=", "value": 0}
-    texts = catalogue(language)
     rule |= {
         "input_title": column.heading[language],
         "input_message": column.help[language],
@@ -102,14 +113,16 @@ def add_validation(sheet: Worksheet, index: int, column: Column, language: str, 
     sheet.data_validation(first, index, last, index, rule)
 
 
-def list_name(dictionary: str) -> str:
-    """The defined name behind the dropdown of a column fed by `dictionary`."""
-    return f"list_{dictionary}"
-
-
-def reference(table: Table, key: str, language: str) -> str:
-    """A column of a table as formulas name it, in full: `Products[Konto]` also works in LibreOffice."""
-    return f"{table.name}[{table.column(key).heading[language]}]"
+def colour_statuses(sheet: Worksheet, styles: Styles, index: int, *, last: int = LAST_ROW) -> None:
+    """Give the cells of a column that begin with the sign of a status its colours."""
+    for key in STATUS_COLOURS:
+        rule = {
+            "type": "text",
+            "criteria": "begins with",
+            "value": entries()[key]["sign"],
+            "format": styles.status(key),
+        }
+        sheet.conditional_format(1, index, last, index, rule)
 
 
 def local_time(moment: datetime) -> datetime:
@@ -119,7 +132,7 @@ def local_time(moment: datetime) -> datetime:
 
 def _add_table(sheet: Worksheet, styles: Styles, table: Table, language: str, body: int, *, striped: bool) -> None:
     columns = [
-        {"header": column.heading[language], "header_format": styles.heading(written=column.written)}
+        {"header": column.heading[language], "header_format": styles.heading(grey=column.written or column.fixed)}
         for column in table.columns
     ]
     options = {"name": table.name, "columns": columns, "style": "Table Style Light 1", "banded_rows": striped}
@@ -131,17 +144,6 @@ def _print_setup(sheet: Worksheet) -> None:
     sheet.set_paper(9)  # A4
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
-
-
-def _colour_statuses(sheet: Worksheet, styles: Styles, index: int) -> None:
-    for key in STATUS_COLOURS:
-        rule = {
-            "type": "text",
-            "criteria": "begins with",
-            "value": entries()[key]["sign"],
-            "format": styles.status(key),
-        }
-        sheet.conditional_format(1, index, LAST_ROW, index, rule)
 
 
 def _keep_quiet_about_digits(sheet: Worksheet, table: Table) -> None:

@@ -12,14 +12,15 @@ from pathlib import Path
 from xlsxwriter.workbook import Workbook
 
 from batch.errors import WorkbookError
+from batch.messages import catalogue
 from batch.workbook import schema
 from batch.workbook.help_sheet import add_help_sheet
 from batch.workbook.macros.build import vba_project
-from batch.workbook.schema import Choice
+from batch.workbook.names import define_names
 from batch.workbook.settings_sheet import add_settings_sheet
-from batch.workbook.start_sheet import add_start_sheet
+from batch.workbook.start_sheet import LINK, add_button, add_start_sheet
 from batch.workbook.styles import Styles
-from batch.workbook.table_sheet import Row, add_table_sheet, list_name, reference
+from batch.workbook.table_sheet import Row, add_table_sheet
 
 SUFFIXES = (".xlsx", ".xlsm")
 
@@ -48,39 +49,22 @@ def _build(language: str, rows: Mapping[str, Sequence[Row]], product_capacity: i
     content = io.BytesIO()
     with Workbook(content, {"in_memory": True}) as workbook:
         styles = Styles(workbook)
-        add_start_sheet(workbook, styles, language, rows, macros=macros)
+        add_start_sheet(workbook, styles, language, macros=macros)
         for table in schema.TABLES:
             given = rows.get(table.name, ())
             if table is schema.SETTINGS:
                 add_settings_sheet(workbook, styles, language, given)
             else:
                 capacity = product_capacity if table is schema.PRODUCTS else 1
-                add_table_sheet(workbook, styles, table, language, given, capacity=capacity)
+                sheet = add_table_sheet(workbook, styles, table, language, given, capacity=capacity)
+                if table is schema.ACCOUNTS and macros:
+                    caption = catalogue(language).title("start_button_link_selected")
+                    add_button(sheet, 0, len(table.columns) + 1, LINK.macro, caption)
         add_help_sheet(workbook, styles, language)
-        _define_lists(workbook, language)
+        define_names(workbook, language)
         if macros:
             workbook.add_vba_project(io.BytesIO(vba_project(len(workbook.worksheets()))), is_stream=True)
     return content.getvalue()
-
-
-def _define_lists(workbook: Workbook, language: str) -> None:
-    """Names for the dropdowns that grow with the tables they list."""
-    workbook.define_name(list_name("accounts"), f"={reference(schema.ACCOUNTS, 'account', language)}")
-    workbook.define_name(list_name("profiles"), f"={reference(schema.DEFAULTS, 'profile', language)}")
-    for kind in schema.DICTIONARY_KINDS:
-        workbook.define_name(list_name(kind.code), _names_of_kind(kind, language))
-
-
-def _names_of_kind(kind: Choice, language: str) -> str:
-    """The names in `Dictionaries` of one kind, whose rows stand together; the kind may be in any language."""
-    kinds = reference(schema.DICTIONARIES, "kind", language)
-    names = reference(schema.DICTIONARIES, "name", language)
-    words = [f'"{kind.words[each]}"' for each in schema.LANGUAGES]
-    first = f"MATCH({words[-1]},{kinds},0)"
-    for word in words[-2::-1]:
-        first = f"IFERROR(MATCH({word},{kinds},0),{first})"
-    count = "+".join(f"COUNTIF({kinds},{word})" for word in words)
-    return f"=OFFSET(INDEX({names},1),{first}-1,0,{count},1)"
 
 
 def _create(path: Path, content: bytes) -> None:

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 MAX_TEXT = 32_767  # UTF-16 units, Excel's limit for a cell
+MAX_LINK = 255  # characters, Excel's limit for a text inside a formula
 LOCAL = "Europe/Warsaw"  # Allegro's sellers think in Polish time, wherever the PC stands
 
 
@@ -34,9 +35,17 @@ Form: TypeAlias = str | float | Decimal | bool | None
 """What a cell really holds; a date is a number or a text by then."""
 CellOut: TypeAlias = str | int | float | Decimal | datetime | date | bool | None
 
+
+class Link(str):
+    """An address that a click opens. The cell is a formula, because a link of Excel's own would need another part."""
+
+    __slots__ = ()
+
+
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _UNUSUAL = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_LINK = re.compile(r'HYPERLINK\("(?:[^"]|"")*"\)')
 _LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 
 
@@ -75,6 +84,16 @@ def local(moment: date) -> datetime:
     return moment if moment.tzinfo is None else moment.astimezone(ZoneInfo(LOCAL)).replace(tzinfo=None)
 
 
+def link_formula(address: str) -> str:
+    """The formula (without `=`) of a cell that a click opens and whose value is the address."""
+    return 'HYPERLINK("{}")'.format(address.replace('"', '""'))
+
+
+def is_link_formula(formula: str) -> bool:
+    """Whether a formula is such a one: it refers to no cell."""
+    return _LINK.fullmatch(formula) is not None
+
+
 def serial(moment: date, *, since_1904: bool) -> float:
     """A date as Excel's count of days; an aware datetime is first brought to Polish local time."""
     epoch = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)  # noqa: DTZ001
@@ -94,7 +113,8 @@ def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> Form:
             value = value.astimezone(ZoneInfo(LOCAL))
         return value.strftime("%Y-%m-%d %H:%M" if isinstance(value, datetime) else "%Y-%m-%d")
     if isinstance(value, str):
-        return visible(value) or None
+        text = str(visible(value))
+        return Link(text) if isinstance(value, Link) and 0 < len(text) <= MAX_LINK else text or None
     if isinstance(value, float | Decimal) and not math.isfinite(value):
         msg = f"a cell cannot hold {value}"
         raise ValueError(msg)
@@ -107,6 +127,8 @@ def content(form: Form, p: bytes = b"") -> tuple[bytes, bytes]:
         return b"", b""
     if isinstance(form, bool):
         return b"b", b"<%sv>%d</%sv>" % (p, form, p)
+    if isinstance(form, Link):
+        return b"str", b"<%sf>%s</%sf><%sv>%s</%sv>" % (p, xml_text(link_formula(form)), p, p, cell_text(form), p)
     if isinstance(form, str):
         keep = b' xml:space="preserve"' if form != form.strip() or "\n" in form or "  " in form else b""
         return b"inlineStr", b"<%sis><%st%s>%s</%st></%sis>" % (p, p, keep, cell_text(form), p, p)

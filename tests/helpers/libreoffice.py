@@ -19,7 +19,7 @@ SESSION = Path(__file__).with_name("uno_session.py")
 
 def seen_by_libreoffice(workbook: Path, *macros: str, **environment: str) -> dict[str, Any]:
     """What `uno_session.py` tells about `workbook` after calling `macros`; the test is skipped without LibreOffice."""
-    command = [python_with_bridge(), SESSION, workbook, *macros]
+    command = [python_with_bridge(), SESSION, "look", workbook, *macros]
     answer = subprocess.run(
         command, capture_output=True, text=True, check=True, timeout=180, env={**os.environ, **environment}
     )
@@ -54,6 +54,11 @@ class RunningLibreOffice:
     def close(self) -> None:
         """End the connection, and the LibreOffice that was started for it."""
         self._process.communicate(timeout=60)
+
+
+def print_workbook(workbook: Path, pdf: Path, *ranges: str) -> None:
+    """Print ranges of `workbook`, as `uno_session.py` takes them, to `pdf`."""
+    subprocess.run([python_with_bridge(), SESSION, "print", workbook, pdf, *ranges], check=True, timeout=180)
 
 
 def python_with_bridge() -> str:

@@ -17,10 +17,17 @@ from urllib.parse import parse_qs
 
 import yaml
 
+from batch import pipeline
+from batch.clock import SystemClock
+from batch.messages import catalogue
+from batch.model import Job
+from batch.report import Summary
+from batch.settings import load_settings
 from batch.simulator import Simulator
 from batch.validate.cells import text_of
 from batch.workbook.read import read_workbook
 from batch.workbook.template import write_template
+from batch.world import NoProgress, World, short_id
 
 ACCOUNT = "e-sklep1"
 MADE_TO_HOLD_SECRETS = (".token", ".access.json", "batch.yaml")
@@ -167,6 +174,14 @@ class Shop:
     def offers(self, account: str = ACCOUNT) -> list[dict[str, Any]]:
         """What the simulator holds for a seller."""
         return self.simulator.offers(account)
+
+
+def fetch_orders(shop: Shop, *, jobs: frozenset[Job] = frozenset({Job.ORDERS}), **asked: Any) -> Summary:
+    """One run in this process: real sockets and files, without the second that a new interpreter takes."""
+    request = pipeline.Request(
+        shop.workbook, load_settings(shop.folder / "batch.yaml"), catalogue("pl"), jobs=jobs, **asked
+    )
+    return pipeline.run(request, World(SystemClock(), shop.folder / "data", short_id, NoProgress()))
 
 
 def _unpacked(file: Path) -> bytes:

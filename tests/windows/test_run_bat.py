@@ -28,6 +28,8 @@ journal: sqlite:///journal.sqlite
 NOTHING_TO_DO = "Nie było nic do zrobienia."
 PAUSE = "Press any key"
 
+whole = pytest.mark.skipif(WHOLE not in os.environ, reason="python -m tests.windows runs it")
+
 
 def put_workbook(folder: Path, name: str, *, products: Sequence[Mapping[str, object]] = ()) -> Path:
     """A workbook with one account, and settings beside it."""
@@ -47,21 +49,24 @@ class Start:
     typed: str = ""
     code: int = 0
     says: tuple[str, ...] = (NOTHING_TO_DO,)
+    also: bool = False  # what it adds is shown without Wine too: the whole suite runs it
 
 
 STARTS = [
     Start("double click, one workbook"),
-    Start("relative path in the caller's folder", ("check", "Oferty.xlsm")),
+    Start("relative path in the caller's folder", ("check", "Oferty.xlsm"), also=True),
     Start("dropped workbook", ("{here}\\Ceny & stany (1) !.xlsx",), ("Ceny & stany (1) !.xlsx", "Inny.xlsx")),
     Start("several workbooks, the second", (), ("A.xlsx", "B ż.xlsx"), "9\n2\n",
           says=("Który skoroszyt?", "1  A.xlsx", "2  B ż.xlsx", NOTHING_TO_DO, "\\B ż.xlsx")),
-    Start("several workbooks, none chosen", (), ("A.xlsx", "B.xlsx"), "\n", 2, ("Nic nie wybrano",)),
-    Start("neither command nor workbook", ("cennik.csv",), code=2, says=("cennik.csv", "prices")),
-    Start("another command of the program", ("init", "Nowy.xlsx"), says=("Nowy.xlsx",)),
+    Start("several workbooks, none chosen", (), ("A.xlsx", "B.xlsx"), "\n", 2, ("Nic nie wybrano",), also=True),
+    Start("neither command nor workbook", ("cennik.csv",), code=2, says=("cennik.csv", "prices"), also=True),
+    Start("another command of the program", ("init", "Nowy.xlsx"), says=("Nowy.xlsx",), also=True),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("start", STARTS, ids=lambda start: start.name)
+@pytest.mark.parametrize(
+    "start", [pytest.param(start, id=start.name, marks=whole if start.also else ()) for start in STARTS]
+)
 def test_starts(windows: Windows, tmp_path: Path, start: Start) -> None:
     """In a folder with spaces, &, parentheses, !, ^ and Polish letters; the window stays."""
     here = windows.install(tmp_path / HARD_FOLDER)
@@ -111,11 +116,20 @@ def test_without_a_python_it_says_where_to_get_one(
     """The window stays, in both languages, and nothing is made."""
     here = windows.install(tmp_path / HARD_FOLDER, ready=False)
     done = run_bat(here, path=path)
-    assert done.returncode == 2
+    assert done.returncode == 2, done.stdout + done.stderr
     assert says in done.stdout
     assert done.stdout.count("https://www.python.org/downloads/") == 2
     assert PAUSE in done.stdout
     assert not (here / ".venv").exists()
+
+
+def test_run_bat_alone_says_that_the_program_is_missing(windows: Windows, tmp_path: Path) -> None:
+    """Somebody copied it beside a workbook, without the rest."""
+    (tmp_path / "x y").mkdir()
+    shutil.copy(ROOT / "run.bat", tmp_path / "x y")
+    done = run_bat(tmp_path / "x y")
+    assert done.returncode == 2
+    assert "Skopiuj caly jego folder" in done.stdout
 
 
 def test_py_is_enough(windows: Windows, tmp_path: Path) -> None:
@@ -142,10 +156,11 @@ def test_the_window_stays_for_people_only(
     """A script is not kept waiting."""
     here = windows.install(tmp_path / "x", ready=False)
     done = run_bat(here, *arguments, path=None, **environment)
-    assert done.returncode == 2
+    assert done.returncode == 2, done.stdout + done.stderr
     assert PAUSE not in done.stdout
 
 
+@whole
 def test_a_program_on_a_share_keeps_its_environment_on_the_pc(windows: Windows, tmp_path: Path) -> None:
     """PCs that share the program do not share an environment. (What run.bat does after its pushd.)"""
     share = windows.install(tmp_path / HARD_FOLDER, ready=False)
@@ -173,7 +188,7 @@ def test_a_program_on_a_share_keeps_its_environment_on_the_pc(windows: Windows, 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.skipif(WHOLE not in os.environ, reason="two minutes; python -m tests.windows runs it")
+@whole
 def test_the_first_start_sets_up_and_a_broken_one_is_mended(windows: Windows, tmp_path: Path) -> None:
     """With the packages from PyPI; a second start does not do it again, a half-made environment is made anew."""
     here = windows.install(tmp_path / HARD_FOLDER, ready=False)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
 import subprocess
+import sys
 import zipfile
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch import launcher
 from batch.workbook.macros import build
 from batch.workbook.macros.build import vba_project
 from batch.workbook.macros.compound_file import compound_file
 from batch.workbook.macros.compression import compress
+from batch.workbook.start_sheet import DAILY, STEPS
 from batch.workbook.template import write_template
 from tests.helpers.vba import decompress, streams
 
@@ -125,17 +129,17 @@ def _decrypt(data: bytes, project_id: str) -> bytes:
 
 @pytest.mark.parametrize("language", ["pl", "en"])
 def test_every_button_finds_its_macro(tmp_path, language):
-    """The seven buttons call public Subs of the module, and each Sub starts one action of run.bat."""
+    """Start has a button for each action of run.bat, Accounts one more; each calls the Sub that starts its action."""
     path = tmp_path / "book.xlsm"
     write_template(path, language)
     with zipfile.ZipFile(path) as package:
-        drawing = package.read("xl/drawings/vmlDrawing1.vml").decode()
-    called = re.findall(r"<x:FmlaMacro>\[0\]!AllegroBatch\.(\w+)</x:FmlaMacro>", drawing)
-    public = re.findall(r"^Public Sub (\w+)\(\)", SOURCE, re.MULTILINE)
-    assert len(called) == 7
-    assert sorted(called) == sorted(public)
-    actions = re.findall(r'StartRunner "(\w+)"', SOURCE)
-    assert sorted(actions) == sorted(["check", "run", "prices", "orders", "tokens", "dictionaries", "link"])
+        start, accounts = (package.read(f"xl/drawings/vmlDrawing{number}.vml").decode() for number in (1, 2))
+    called = re.compile(r"<x:FmlaMacro>\[0\]!AllegroBatch\.(\w+)</x:FmlaMacro>")
+    actions = dict(re.findall(r'^Public Sub (\w+)\(\)\n *StartRunner "(\w+)"', SOURCE, re.MULTILINE))
+    assert {button.macro: button.action for button in (*STEPS, *DAILY)} == actions
+    assert set(actions.values()) == set(launcher.ACTIONS)
+    assert called.findall(start) == list(map(attrgetter("macro"), (*STEPS, *DAILY)))
+    assert called.findall(accounts) == ["LinkAccount"]
 
 
 @pytest.mark.parametrize("language", ["pl", "en"])
@@ -150,13 +154,24 @@ def test_every_text_of_the_macros_has_its_cell(tmp_path, language):
     assert wanted == set(re.findall(r'<definedName name="(macro_\w+)">Start!\$Z\$\d+</definedName>', workbook))
 
 
-def test_olevba_reads_the_macros(tmp_path):
-    """The reader that virus scanners use sees the source."""
-    olevba = shutil.which("olevba")
-    if olevba is None:
-        pytest.skip("olevba (pip install oletools) is not on the PATH; its import warns, so it is no dependency")
+def test_olevba_finds_what_the_source_says_and_nothing_else(tmp_path):
+    """The reader that virus scanners use sees our source; nothing starts by itself, nothing is started but run.bat."""
     path = tmp_path / "book.xlsm"
     write_template(path, "pl")
-    shown = subprocess.run([olevba, "-c", path], capture_output=True, text=True, check=True, timeout=120).stdout
-    assert "ERROR" not in shown
-    assert SOURCE.partition("\n")[2].strip() in shown
+    command = [sys.executable, "-m", "oletools.olevba", "--json", path]  # a process: its import warns
+    told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
+    assert {message["level"] for message in told if message["type"] == "msg"} <= {"WARNING"}
+    (seen,) = (each for each in told if "macros" in each)
+    code = {macro["vba_filename"]: macro["code"] for macro in seen["macros"]}
+    assert code.pop("AllegroBatch.bas").strip() == SOURCE.partition("\n")[2].strip()
+    assert set("".join(code.values())) <= {"\n"}  # the modules of the sheets are empty
+    findings = {(finding["type"], finding["keyword"]) for finding in seen["analysis"]}
+    assert findings == {
+        ("IOC", "cmd.exe"),
+        ("IOC", "run.bat"),
+        ("Suspicious", "Shell"),
+        ("Suspicious", "vbNormalFocus"),
+        ("Suspicious", "run"),  # the action
+        ("Suspicious", "Hex Strings"),  # the class of the sheets, in every workbook with macros
+        ("Suspicious", "Base64 Strings"),  # "dictionaries"
+    }

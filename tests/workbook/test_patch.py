@@ -370,6 +370,55 @@ def test_the_chain_goes_when_formulas_move(tmp_path: Path) -> None:
         assert after[part] == gone != before[part]
 
 
+# --- links
+
+
+LINK = "https://allegro.pl/oferta/7?a=1&b=%22"
+
+
+def linked(*addresses: str | int) -> list[BodyRow]:
+    """A body: a number keeps the row of that number, a text is the address of a new one."""
+    return [BodyRow(None, {"run": "r", "link": a}) if isinstance(a, str) else BodyRow(a) for a in addresses]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_address_is_a_link_that_reads_as_the_address(tmp_path: Path, engine: type[Engine]) -> None:
+    """A click opens it, every reader sees the plain address, and an address with quotes breaks nothing."""
+    quoted = 'https://example.com/"<1>"'
+    path = make_book(tmp_path / "b.xlsx", {"Results": [{"run": "a"}]})
+    write_workbook(path, [SetBody("Results", [*linked(LINK, quoted, "https://" + "x" * 250), BodyRow(None)])])
+    assert values(path, "Results", "link", engine)[:3] == [LINK, quoted, "https://" + "x" * 250]
+    cells = grid(path, "Wyniki", formulas=True)
+    assert [cells.get(f"L{row}") for row in range(2, 6)] == [
+        f'=HYPERLINK("{LINK}")',
+        '=HYPERLINK("https://example.com/""<1>""")',
+        "https://" + "x" * 250,  # Excel takes no longer text in a formula
+        None,
+    ]
+
+
+def test_links_move_with_their_rows_and_are_written_once(tmp_path: Path) -> None:
+    """Kept, moved and written again: the same link; where it stands already, nothing is written."""
+    path = make_book(tmp_path / "b.xlsx")
+    write_workbook(path, [SetBody("Results", linked("a", "b", "c"))])
+    write_workbook(path, [SetBody("Results", linked("d", 4, 2))])
+    assert values(path, "Results", "link") == ["d", "c", "a"]
+    assert grid(path, "Wyniki", formulas=True)["L3"] == '=HYPERLINK("c")'
+    before = path.stat()
+    write_workbook(path, [SetBody("Results", [BodyRow(2, {"link": "d"}), BodyRow(3), BodyRow(4, {"link": "a"})])])
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_links_that_come_or_move_leave_the_chain(tmp_path: Path) -> None:
+    """Excel adds what its chain lacks; only a link that leaves its cell makes it stale."""
+    path = rich_workbook(tmp_path / "b.xlsm", {"Results": [{"run": "a"}, {"run": "b"}]})
+    write_workbook(path, [SetBody("Results", linked("x", "y"))])
+    write_workbook(path, [SetBody("Results", linked(3, 2))])
+    assert "xl/calcChain.xml" in parts(path)
+    write_workbook(path, [SetBody("Results", linked(2))])
+    assert "xl/calcChain.xml" not in parts(path)
+
+
 def test_cells_beside_the_table_stay_where_they_are(tmp_path: Path) -> None:
     """What stands left and right of a growing, shrinking or reordered table belongs to the sheet, not to the row."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -11,11 +12,12 @@ import openpyxl
 import pytest
 from python_calamine import CalamineWorkbook
 
+from batch import launcher
 from batch.errors import WorkbookError
 from batch.messages import catalogue, entries
 from batch.workbook import schema
 from batch.workbook.template import write_template
-from tests.workbook.rows import SECOND_RUN, sample_rows
+from tests.workbook.rows import sample_rows
 
 # The contract's second chapter as data: table -> (sheet pl, sheet en, headings pl, headings en).
 CONTRACT = {
@@ -106,6 +108,13 @@ def cells_of(book, table: str) -> list[dict[str, object]]:
     return [{name.value: cell for name, cell in zip(head, row, strict=True)} for row in body]
 
 
+def own_names(kind: str) -> str:
+    """The dropdown of a kind of dictionary: what the account in column B owns, everything where there is none."""
+    owners = f"owners_{kind}"
+    first, count = f"MATCH($B2,{owners},0)-1", f"COUNTIF({owners},$B2)"
+    return f'IF($B2="",list_{kind},OFFSET(list_{kind},{first},0,{count},1))'
+
+
 def whole_column(sheet, number: int):
     """What is said of a whole column; neighbours that are alike share one entry."""
     (found,) = (each for each in sheet.column_dimensions.values() if each.min <= number <= each.max)
@@ -160,21 +169,22 @@ def test_calamine_finds_the_same_tables(tmp_path, language):
     [
         ("Products", ["EAN", "External ID", "Product ID", "Offer ID", "Message"], "@"),
         ("Products", ["Price"], "#,##0.00"),
-        ("Products", ["Stock"], "0"),
+        ("Products", ["Stock"], "General"),
         ("Products", ["Updated"], "yyyy-mm-dd hh:mm"),
         ("Defaults", ["Post code", "VAT rate", "Shipping rates", "Safety information"], "@"),
         ("Accounts", ["Account", "Token file"], "@"),
         ("Accounts", ["Token valid until"], "yyyy-mm-dd hh:mm"),
-        ("Results", ["EAN", "Offer ID", "Link", "Trace ID"], "@"),
+        ("Results", ["EAN", "Offer ID", "Trace ID"], "@"),
+        ("Results", ["Link"], "General"),
         ("Results", ["Old price", "New price"], "#,##0.00"),
         ("Orders", ["Order ID", "Buyer phone", "Recipient phone", "Post code", "Tax ID", "Note"], "@"),
         ("Orders", ["Unit price", "Line total", "Paid", "Order total"], "#,##0.00"),
-        ("Orders", ["Quantity"], "0"),
+        ("Orders", ["Quantity"], "General"),
         ("Dictionaries", ["ID"], "@"),
     ],
 )
 def test_formats_belong_to_whole_columns(new, sheet, headings, number_format):
-    """A cell typed a thousand rows below has its column's format: an EAN stays text, a price has two decimals."""
+    """A cell typed a thousand rows below has its column's format: an EAN stays text, half a piece is seen as such."""
     page = new("en")[sheet]
     for heading in headings:
         column = next(cell.column for cell in page[1] if cell.value == heading)
@@ -182,12 +192,13 @@ def test_formats_belong_to_whole_columns(new, sheet, headings, number_format):
         assert (2, column) not in page._cells  # no cell of its own that could say otherwise
 
 
-def test_long_texts_wrap_from_the_top(new):
-    """A long message is read in its row, not cut off."""
-    sheet = new("en")["Products"]
-    message = next(cell.column for cell in sheet[1] if cell.value == "Message")
-    alignment = whole_column(sheet, message).alignment
-    assert (alignment.wrap_text, alignment.vertical) == (True, "top")
+@pytest.mark.parametrize(("sheet", "wraps"), [("Products", None), ("Results", True)])
+def test_messages_wrap_where_they_are_read(new, sheet, wraps):
+    """In Results a long message is shown whole; in Products rows keep their height, for they are worked in."""
+    page = new("en")[sheet]
+    message = next(cell.column for cell in page[1] if cell.value == "Message")
+    alignment = whole_column(page, message).alignment
+    assert (alignment.wrap_text, alignment.vertical) == (wraps, "top")
 
 
 @languages
@@ -212,12 +223,12 @@ def test_dropdowns_help_and_do_not_forbid(new, language):
             ("Produkty", "Konto"): "list_accounts",
             ("Produkty", "Profil"): "list_profiles",
             ("Domyślne parametry", "Konto"): "list_accounts",
-            ("Domyślne parametry", "Cennik dostaw"): "list_shipping_rates",
-            ("Domyślne parametry", "Warunki zwrotów"): "list_return_policy",
-            ("Domyślne parametry", "Warunki reklamacji"): "list_implied_warranty",
-            ("Domyślne parametry", "Gwarancja"): "list_warranty",
-            ("Domyślne parametry", "Producent odpowiedzialny"): "list_responsible_producer",
-            ("Domyślne parametry", "Osoba odpowiedzialna"): "list_responsible_person",
+            ("Domyślne parametry", "Cennik dostaw"): own_names("shipping_rates"),
+            ("Domyślne parametry", "Warunki zwrotów"): own_names("return_policy"),
+            ("Domyślne parametry", "Warunki reklamacji"): own_names("implied_warranty"),
+            ("Domyślne parametry", "Gwarancja"): own_names("warranty"),
+            ("Domyślne parametry", "Producent odpowiedzialny"): own_names("responsible_producer"),
+            ("Domyślne parametry", "Osoba odpowiedzialna"): own_names("responsible_person"),
             ("Domyślne parametry", "Faktura"): '"faktura VAT,VAT marża,bez VAT,bez faktury"',
         },
         "en": {
@@ -228,19 +239,22 @@ def test_dropdowns_help_and_do_not_forbid(new, language):
     }
     found = {place: rules[place].formula1 for place in words[language]}
     assert found == words[language]
-    assert {rule.formula1 for rule in rules.values() if (rule.formula1 or "").startswith("list_")} <= set(
-        book.defined_names
-    )
+    named = {name for rule in rules.values() for name in re.findall(r"(?:list|owners)_\w+", rule.formula1 or "")}
+    assert len(named) == 2 + 2 * 6
+    assert named <= set(book.defined_names)
 
 
 @languages
-def test_every_column_the_user_fills_has_a_hint(new, language):
-    """Selecting a cell says what belongs there."""
+def test_every_column_of_the_users_tables_has_a_hint(new, language):
+    """Selecting a cell says what belongs there, or that the tool fills it in; tables of the tool's own are quiet."""
     book = new(language)
-    for table in (schema.ACCOUNTS, schema.DEFAULTS, schema.PRODUCTS):
+    for table in schema.TABLES:
         sheet = book[contract(language)[table.name][0]]
         prompts = {rule.promptTitle: rule.prompt for rule in sheet.data_validations.dataValidation}
-        assert prompts == {each.heading[language]: each.help[language] for each in table.columns if not each.written}
+        if table in (schema.ACCOUNTS, schema.DEFAULTS, schema.PRODUCTS):
+            assert prompts == {each.heading[language]: each.help[language] for each in table.columns}
+        elif table is not schema.SETTINGS:
+            assert prompts == {}
 
 
 def test_lists_grow_with_their_tables(new):
@@ -248,10 +262,12 @@ def test_lists_grow_with_their_tables(new):
     names = new("pl").defined_names
     assert names["list_accounts"].value == "Accounts[Konto]"
     assert names["list_profiles"].value == "Defaults[Profil]"
-    formula = names["list_warranty"].value
-    assert formula.count('"gwarancja"') == 2
-    assert formula.count('"warranty"') == 2
-    assert "OFFSET(INDEX(Dictionaries[Nazwa],1)" in formula
+    assert names["dictionaries_name"].value == "Dictionaries[Nazwa]"
+    for name, column in (("list_warranty", "dictionaries_name"), ("owners_warranty", "dictionaries_account")):
+        formula = names[name].value
+        assert formula.count('"gwarancja"') == 2
+        assert formula.count('"warranty"') == 2
+        assert f"OFFSET(INDEX({column},1)" in formula
 
 
 @languages
@@ -316,6 +332,12 @@ def test_given_rows_are_typed(new):
     assert cells_of(book, "Orders")[0]["VAT %"].value == 23
 
 
+def test_an_address_is_a_link(new):
+    """A click on Results.link opens the offer at Allegro; the cell's value is the plain address."""
+    formula = cells_of(new(rows=sample_rows()), "Results")[3]["Link"].value
+    assert formula == '=HYPERLINK("https://allegro.pl/oferta/1")'
+
+
 def test_given_settings_replace_the_defaults(new):
     """Rows of Settings change the values of their keys and leave the others."""
     values = {row["Klucz"].value: row["Wartość"] for row in cells_of(new(rows=sample_rows()), "Settings")}
@@ -338,36 +360,46 @@ def test_a_value_that_has_no_place_is_an_error(tmp_path, rows):
     assert list(tmp_path.iterdir()) == []
 
 
-@languages
-def test_start_shows_the_newest_run(new, language):
-    """The stored figures count the rows of the newest run and of all products, before anything recalculates."""
-    start = new(language, data_only=True, rows=sample_rows())["Start"]
-    rows = {str(row[2].value): row for row in start.iter_rows() if row[2].value}
-    assert str(rows[SECOND_RUN][3].value) == "2026-07-06 12:00:00"
-    signs = {text[0]: (row[3].value, row[4].value) for text, row in rows.items() if text[0] in "✔⚠⌚✖–❓→"}
-    assert signs == {"✔": (0, 1), "⚠": (0, 0), "⌚": (0, 0), "✖": (2, 2), "–": (0, 0), "❓": (1, 0), "→": (0, 0)}
-
-
 def test_start_of_an_empty_workbook_shows_zeros(new):
     """Before the first run there are figures too, and no error value."""
     start = new("en", data_only=True)["Start"]
     values = [cell.value for row in start.iter_rows() for cell in row]
     assert "Nothing has been run yet" in values
-    assert values.count(0) == 14
+    assert values.count(0) == 7 * 2 + 14 * 3
     assert not [value for value in values if str(value).startswith("#")]
 
 
 @languages
 def test_start_tells_what_to_do(new, language):
-    """Four steps; buttons where there are macros, commands where there are none; two charts of the figures."""
+    """Four steps; with every step and daily task a button, or the command of run.bat where there are no macros."""
     plain, buttons = new(language, ".xlsx")["Start"], new(language, ".xlsm")["Start"]
     texts = {cell.value for row in plain.iter_rows() for cell in row}
     say = catalogue(language)
     assert {say.title(f"start_step_{number}") for number in (1, 2, 3, 4)} <= texts
-    commands = {text for text in texts if str(text).startswith("allegro-batch ")}
-    assert {text.split()[1] for text in commands} == {"link", "dictionaries", "check", "run", "tokens"}
-    assert not [cell for row in buttons.iter_rows() for cell in row if str(cell.value).startswith("allegro-batch ")]
-    assert len(plain._charts) == 2
+    commands = [text.split() for text in texts if str(text).startswith("run.bat ")]
+    assert sorted(action for _, action, _ in commands) == sorted(launcher.ACTIONS)
+    assert {file for _, _, file in commands} == {{"pl": "PLIK", "en": "FILE"}[language]}
+    assert not [cell for row in buttons.iter_rows() for cell in row if str(cell.value).startswith("run.bat ")]
+
+
+@languages
+def test_charts_show_figures_that_come_from_the_tables_by_name(new, language):
+    """Outcomes of the last run, drafts and changes a day, value of orders a day: each a native chart over formulas."""
+    book = new(language)
+    start = book["Start"]
+    shown = [[series.val.numRef.f.partition("!")[2] for series in chart.series] for chart in start._charts]
+    figures = [[[cell.value for (cell,) in start[area]] for area in chart] for chart in shown]
+    assert [[len(values) for values in chart] for chart in figures] == [[7], [14, 14], [14]]
+    formulas = " ".join(formula for chart in figures for values in chart for formula in values)
+    named = set(re.findall(r"\b(?:products|results|orders|start)_[a-z_]+", formulas))
+    assert named == {
+        *("results_run", "results_status", "results_code", "results_time"),
+        *("orders_line_total", "orders_bought_at", "orders_currency", "orders_order_status"),
+        *("start_run", "start_currency"),
+    }
+    assert named <= set(book.defined_names)
+    assert "[" not in formulas  # no heading of a table: users rename them
+    assert set(re.findall(r'"([a-z]+_[a-z_]+)"', formulas)) <= set(entries())  # result codes
 
 
 @languages

@@ -1,10 +1,12 @@
 Attribute VB_Name = "AllegroBatch"
 Option Explicit
 
-' The buttons of the sheet Start: each saves the workbook and starts run.bat, which lies beside it.
-' What is said to the user stands in named cells of that sheet: VBA source cannot hold Polish letters.
+' The buttons: each saves the workbook and starts run.bat, which lies beside it, with an action and the workbook.
+' What is said to the user stands in named cells of the sheet Start (VBA source cannot hold Polish letters), and so
+' does where the accounts stand.
 
 Private Const RUNNER_NAME As String = "run.bat"
+Private Const ACCOUNTS_SHEET As String = "Sheet2"
 Private Const NO_ACCOUNT As String = ""
 
 Public Sub CheckWorkbook()
@@ -32,43 +34,54 @@ Public Sub FetchDictionaries()
 End Sub
 
 Public Sub LinkAccount()
-    Dim account As String
-    account = InputBox(Words("macro_which_account"), RUNNER_NAME, Words("macro_first_account"))
-    account = Trim$(Replace(account, """", ""))
-    If Len(account) > 0 Then StartRunner "link", account
+    StartRunner "link", SelectedAccount()
 End Sub
 
+Private Function SelectedAccount() As String
+    ' The account in the selected row of the sheet Accounts; on any other sheet none, and run.bat asks.
+    SelectedAccount = NO_ACCOUNT
+    If ActiveSheet.CodeName <> ACCOUNTS_SHEET Then Exit Function
+    If ActiveCell.Row < Named("macro_account_row") Then Exit Function
+    SelectedAccount = Trim$(Replace(ActiveSheet.Cells(ActiveCell.Row, Named("macro_account_column")).Value, """", ""))
+End Function
+
 Private Sub StartRunner(ByVal action As String, ByVal account As String)
-    Dim folder As String
-    Dim to_run As String
     ' In a synchronised folder Excel gives a web address, where nothing can be started.
     If LCase$(Left$(ThisWorkbook.Path, 4)) = "http" Then
         Complain "macro_in_the_cloud"
         Exit Sub
     End If
-    folder = ThisWorkbook.Path & Application.PathSeparator
-    If Len(Dir$(folder & RUNNER_NAME)) = 0 Then
+    If Len(Dir$(Beside(RUNNER_NAME))) = 0 Then
         Complain "macro_no_runner"
         Exit Sub
     End If
     On Error GoTo NotSaved
     ThisWorkbook.Save
     On Error GoTo 0
-    to_run = Quoted(folder & RUNNER_NAME) & " " & action & " " & Quoted(folder & ThisWorkbook.Name)
-    If Len(account) > 0 Then to_run = to_run & " " & Quoted(account)
-    ' cmd takes the first and the last quote away (/s), so the quoted paths need a pair around them all.
-    Shell "cmd.exe /s /c " & Quoted(to_run), vbNormalFocus
+    Shell CommandLine(action, account), vbNormalFocus
     Exit Sub
 NotSaved:
     Complain "macro_not_saved"
 End Sub
 
+Private Function CommandLine(ByVal action As String, ByVal account As String) As String
+    Dim to_run As String
+    to_run = Quoted(Beside(RUNNER_NAME)) & " " & action & " " & Quoted(Beside(ThisWorkbook.Name))
+    If Len(account) > 0 Then to_run = to_run & " " & Quoted(account)
+    ' cmd takes the first and the last quote away (/s), so the quoted paths need a pair around them all.
+    CommandLine = "cmd.exe /s /c " & Quoted(to_run)
+End Function
+
+Private Function Beside(ByVal file_name As String) As String
+    Beside = ThisWorkbook.Path & Application.PathSeparator & file_name
+End Function
+
 Private Sub Complain(ByVal text_name As String)
-    MsgBox Words(text_name), vbExclamation, RUNNER_NAME
+    MsgBox Named(text_name), vbExclamation, RUNNER_NAME
 End Sub
 
-Private Function Words(ByVal text_name As String) As String
-    Words = ThisWorkbook.Names(text_name).RefersToRange.Value
+Private Function Named(ByVal cell_name As String) As Variant
+    Named = ThisWorkbook.Names(cell_name).RefersToRange.Value
 End Function
 
 Private Function Quoted(ByVal text As String) As String

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,29 @@ def test_ctrl_c_while_the_answer_is_on_its_way_ends_after_the_pair_is_saved(
     pid.append(process.answer()["pid"])
     assert process.answer() == {"exit": 130}
     assert pc.read()["refresh_token"] == allegro.refresh_token
+    assert litter(pc) == []
+
+
+def test_ctrl_c_while_the_renewal_is_being_started_ends_after_the_pair_is_saved(
+    pc: Station, allegro: AllegroTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread may be at work before whoever started it knows."""
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+
+    pc.write()
+    allegro.script = [{"delay_after": 0.2}]
+    store = pc.store()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.current()
+    assert pc.read()["refresh_token"] == (allegro.refresh_token if allegro.renewals else "refresh.SECRET.1")
+    assert allegro.requests == allegro.renewals, "what had not begun never begins"
     assert litter(pc) == []
 
 

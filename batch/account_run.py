@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batch.allegro.changes import OfferChanges
@@ -51,7 +51,7 @@ def look(this: Run, account: Account, rows: Sequence[ProductRow]) -> Looked:
         if not this.request.dry_run:
             this.sellers.hold(connection.seller)
         entries = this.journal.latest(connection.seller, [row.external_id for row in rows if row.external_id])
-        unsettled = _settle_pending(this, connection, rows)
+        unsettled = settle_pending(this, connection, functools.partial(_overtaken, this, rows))
         if not this.about_offers:
             rows = _open_rows(rows, entries, unsettled)
         this.world.progress.begin(account.name, len(rows))
@@ -92,22 +92,27 @@ def _open_rows(
     return [r for r in rows if r.external_id in untold or r.offer_id in changed or r.external_id in changed]
 
 
-def _settle_pending(this: Run, connection: Connection, rows: Sequence[ProductRow]) -> list[Change]:
+def settle_pending(this: Run, connection: Connection, waits: Callable[[Sequence[Change]], bool]) -> list[Change]:
     """See what became of the changes that earlier runs left open; returns what is open still or not told yet.
 
-    Where a row wants something else by now, this waits: the older change must not be applied last.
+    `waits` says of the open ones whether they must end before anything else is planned: the older change must not be
+    applied last. Raises what stops the account.
     """
     unsettled = this.journal.unsettled_changes(connection.seller)
     pending = [change for change in unsettled if change.state in OPEN]
     if not pending or this.request.dry_run:
         return unsettled
-    by_offer = {row.offer_id or row.external_id: row for row in rows}
-    overtaken = (_overtakes(by_offer.get(c.offer_id) or by_offer.get(c.external_id or ""), c) for c in pending)
-    waits = Job.UPDATES in this.jobs and any(overtaken)
-    stopped = _change_executor(this, connection, this.wait_seconds if waits else 0).watch(pending)
+    stopped = _change_executor(this, connection, this.wait_seconds if waits(pending) else 0).watch(pending)
     if stopped is not None:
         raise stopped
     return this.journal.unsettled_changes(connection.seller)
+
+
+def _overtaken(this: Run, rows: Sequence[ProductRow], pending: Sequence[Change]) -> bool:
+    """Whether the rows want something else by now than what is under way."""
+    by_offer = {row.offer_id or row.external_id: row for row in rows}
+    overtaken = (_overtakes(by_offer.get(c.offer_id) or by_offer.get(c.external_id or ""), c) for c in pending)
+    return Job.UPDATES in this.jobs and any(overtaken)
 
 
 def _overtakes(row: ProductRow | None, change: Change) -> bool:

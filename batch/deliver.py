@@ -22,6 +22,7 @@ from batch.report import Reporter, ResultRow
 from batch.validate.cells import text_of
 from batch.workbook import schema
 from batch.workbook.desk import Desk
+from batch.workbook.live import LiveWorkbook
 from batch.workbook.patch import BodyRow, CellOut, SetBody, SetCells, TableChange, UpdateBody
 from batch.workbook.read import Row, TableData, WorkbookData
 from batch.world import World
@@ -69,12 +70,12 @@ def owe(book: WorkbookData, answers: Answers, journal: Journal) -> None:
 
 
 class AnswersAsTheyCome:
-    """Progress that also fills in `Products` while the run goes on, where the user has the workbook open.
+    """Progress that also fills in `Products` while the run goes on, for a user who has the workbook open.
 
     What cannot be written now is no loss: `deliver` writes all answers at the end.
     """
 
-    def __init__(self, desk: Desk, book: WorkbookData, reporter: Reporter, world: World) -> None:
+    def __init__(self, desk: LiveWorkbook, book: WorkbookData, reporter: Reporter, world: World) -> None:
         self._desk, self._reporter, self._world = desk, reporter, world
         self._products = replace(book, tables={"Products": book.tables["Products"]})
         self._lock = threading.Lock()
@@ -145,8 +146,10 @@ def account_cells(book: WorkbookData, cells: Mapping[str, Mapping[str, CellOut]]
 
 
 def _results_body(book: WorkbookData, listed: Sequence[ResultRow], keep_runs: int, *, drop_plans: bool) -> SetBody:
-    new_runs = len({result["run"] for result in listed})
-    kept = report.kept_result_rows(book.tables["Results"], keep=max(keep_runs - new_runs, 0), drop_plans=drop_plans)
+    new = {result["run"] for result in listed}  # what stands of them already, broken off half written, goes
+    kept = report.kept_result_rows(
+        book.tables["Results"], keep=max(keep_runs - len(new), 0), without=new, drop_plans=drop_plans
+    )
     return SetBody(
         "Results", [*(BodyRow(number, {}) for number in kept), *(BodyRow(None, result) for result in listed)]
     )

@@ -46,9 +46,7 @@ def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> 
                 user_id=account,
                 spool=Spool(world.data_folder / "tokens"),
             )
-        simulator.add_offers(ACCOUNTS[0], [{"external_id": name, **held} for name, held, _ in CHANGES])
-        for account, order in ORDERS:
-            simulator.add_order(account, **order)
+        furnish(simulator)
         write_template(workbook, words.language, rows=tables(good_rows, words.language))
         request = pipeline.Request(workbook, load_settings(settings), words)
         pipeline.fetch_dictionaries(request, world)
@@ -65,14 +63,29 @@ CHANGES: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
 )
 """Offers that are there already: external id, what Allegro holds, what the row wants."""
 
-ORDERS: tuple[tuple[str, dict[str, Any]], ...] = (
-    (ACCOUNTS[0], {"lines": [{"name": "Kubek w kropki", "price": "24.90", "quantity": 2, "rate": "23.00"}],
-                   "messageToSeller": "Proszę zapakować na prezent."}),
-    (ACCOUNTS[0], {"lines": [{"name": "Talerz", "price": "39.00", "quantity": 1, "rate": "23.00"},
-                             {"name": "Książka kucharska", "price": "49.90", "quantity": 1, "rate": "5.00"}]}),
-    (ACCOUNTS[1], {"lines": [{"name": "Herbata", "price": "18.50", "quantity": 3, "rate": "8.00"}],
-                   "messageToSeller": "=HYPERLINK(\"http://example.com\")"}),
-)  # fmt: skip
+
+def furnish(simulator: Simulator) -> None:
+    """Give the accounts the offers and orders that they have before the first run."""
+    simulator.add_offers(ACCOUNTS[0], [{"external_id": name, **held} for name, held, _ in CHANGES])
+    _sell(simulator)
+
+
+def _sell(simulator: Simulator) -> None:
+    """A few orders: an invoice, two VAT rates, a parcel locker, another currency, and one cancelled in time."""
+    company = {
+        "name": "Udix sp. z o.o.",
+        "ids": [{"type": "PL_NIP", "value": "5252674798"}],
+        "vatPayerStatus": "ACTIVE",
+    }
+    address = {"street": "Wiśniowa 1", "city": "Warszawa", "zipCode": "00-001", "countryCode": "PL", "company": company}
+    locker = {"id": "POZ08A", "name": "Paczkomat POZ08A"}
+    simulator.add_order(
+        "e-sklep1", [{"quantity": 2}, {"rate": "5.00"}], messageToSeller="=Proszę o fakturę!",
+        invoice={"required": True, "address": address},
+    )  # fmt: skip
+    simulator.add_order("e-sklep1", [{"rate": "8.00"}], delivery={"pickupPoint": locker}, note={"text": "VIP"})
+    simulator.add_order("e-sklep2", [{"rate": "21.00"}], currency="CZK", marketplace={"id": "allegro-cz"})
+    simulator.add_order("e-sklep2", status="CANCELLED")
 
 
 def _free(folder: Path) -> Path:

@@ -203,9 +203,9 @@ class ChangeExecutor:
             if len(groups) > self._allegro.looks_needed(len(owners)):
                 held = self._allegro.held({change.offer_id for group in groups for change in group})
                 self._note(owners, [c for group in groups for c in group if applied(c, held)], State.DONE)
-                if looks < LIST_SUFFICES:
-                    return
-                groups = _by_call(change for work in works for change in work.open)
+                groups = [
+                    group for group in _by_call(c for work in works for c in work.open) if _to_be_read(group, looks)
+                ]
             each(groups, functools.partial(self._read, owners), threads=WORKERS)
         except (AccountError, ApiError) as error:  # still open, whatever the matter is
             log.info("the changes under way cannot be looked at: %s", error)
@@ -282,7 +282,10 @@ class ChangeExecutor:
             outcome = change_outcome(step.row, changes, step.left)
             outcome = replace(outcome, entry=step.entry, changes=(*step.earlier, *outcome.changes))
         if step.undoes and all(change.state is State.DONE for change in changes) and not work.trouble:
-            self._journal.mark_undone(step.undoes)
+            try:
+                self._journal.mark_undone(step.undoes)
+            except JournalError as error:
+                self._stop(error)
         self._outcomes.append(outcome)
         self._advance(outcome)
 
@@ -302,6 +305,11 @@ def applied(change: Change, held: Mapping[str, FoundOffer]) -> bool:
         case _:
             priced = change.new_price is None or offer.price == change.new_price
             return priced and (change.new_stock is None or offer.stock == change.new_stock)
+
+
+def _to_be_read(group: Sequence[Change], looks: int) -> bool:
+    """Whether Allegro's report on a call is due; that of one that may never have arrived is due at once."""
+    return looks >= LIST_SUFFICES or any(change.state is State.SENDING for change in group)
 
 
 def _by_call(changes: Iterable[Change]) -> list[list[Change]]:

@@ -306,15 +306,15 @@ class Journal:
         )
         return next((str(row.name) for row in self._all(query)), None)
 
-    def done_in(self, run: str) -> tuple[list[Entry], list[Change]]:
-        """The drafts and changes of a run that came about, whether or not they were taken back since."""
-        done = [State.DONE, State.UNDONE]
-        entries = sa.select(_entries).where(_entries.c.run == run, _entries.c.state.in_(done))
-        changes = sa.select(_changes).where(_changes.c.run == run, _changes.c.state.in_(done))
-        return (
-            [_entry(row) for row in self._all(entries.order_by(_entries.c.id))],
-            [_change(row) for row in self._all(changes.order_by(_changes.c.id))],
-        )
+    def done_in(self, run: str, seller: str) -> tuple[list[Entry], list[Change]]:
+        """A seller's drafts and changes of a run that came about, whether or not they were taken back since."""
+
+        def done(table: sa.Table) -> Sequence[Any]:
+            states = table.c.state.in_([State.DONE, State.UNDONE])
+            query = sa.select(table).where(table.c.run == run, table.c.seller == seller, states)
+            return self._all(query.order_by(table.c.id))
+
+        return [_entry(row) for row in done(_entries)], [_change(row) for row in done(_changes)]
 
     def mark_undone(self, change_ids: Sequence[int]) -> None:
         """These changes were taken back."""

@@ -33,6 +33,7 @@ from batch.sum_orders import OrderFigures, sentences, sum_orders
 from batch.undo import rows_of, undo_account
 from batch.validate.defaults import read_defaults
 from batch.validate.products import check_products
+from batch.workbook.live import LiveWorkbook
 from batch.world import World
 
 __all__ = [
@@ -62,12 +63,11 @@ def undo(request: Request, run: str, world: World) -> report.Summary:
     Only where Allegro still holds what that run left. Raises like `run`, and UsageError for an unknown run.
     """
     with begin(request, world, undoes=run) as this:
-        entries, changes = this.journal.done_in(this.undoes or run)
         rows = rows_of(this.book.tables["Products"], request.accounts)
         by_account: dict[str, AccountResult] = {}
 
         def take_back(account: Account) -> None:
-            by_account[account.name] = undo_account(this, account, rows, entries, changes)
+            by_account[account.name] = undo_account(this, account, this.undoes or run, rows)
 
         each(active(this.accounts, request), take_back, threads=ACCOUNTS_AT_ONCE)
         return _finish(this, by_account, [], None)
@@ -154,13 +154,13 @@ def _close_orders(this: Run, orders: Mapping[str, AccountOrders] | None) -> tupl
     notes = sentences(figures, words, dry_run=dry_run)
     if dry_run:
         return figures, notes
-    place = place_of(this.request.workbook)
-    for fetched in orders.values():
-        this.journal.orders_delivered(place, fetched.seller, fetched.revisions, fetched.read_until)
     if exported:
         folder = this.world.data_folder / "orders" / this.name
         templates = this.book.path.absolute().parent / "templates" / "orders"
         notes += write_order_files(exported, folder, templates, words, this.world.clock.now())
+    place = place_of(this.request.workbook)
+    for fetched in orders.values():
+        this.journal.orders_delivered(place, fetched.seller, fetched.revisions, fetched.read_until)
     return figures, notes
 
 
@@ -255,7 +255,7 @@ def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: Workbo
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
         if not this.request.dry_run:
             notes.append(words.say("answers_wait"))
-    elif this.desk.live:
+    elif isinstance(this.desk, LiveWorkbook):
         notes.append(words.say("answers_unsaved"))
     return notes
 

@@ -143,6 +143,8 @@ class Planner:
         untold = entry if entry and _untold(entry) and entry.offer_id == row.offer_id else None
         held = self.known.held.get(row.offer_id)
         updates = Job.UPDATES in self.jobs
+        if entry is not None and entry.state is State.UNDONE and held is None and entry.offer_id == row.offer_id:
+            return self._plan_change(row, None, None) or answer(row, "undone", offer_id=entry.offer_id)
         if updates and held is None and row.action is not Action.CREATE:
             return answer(row, "offer_missing")
         changing = self._plan_change(row, held, untold)

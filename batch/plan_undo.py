@@ -6,37 +6,72 @@ told where it does not; an offer that was published is ended, one that was ended
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from batch.model import Change, Entry, FoundOffer, Outcome, ProductRow, State, Way
 from batch.plan import answer
-from batch.plan_changes import LIVE, ChangeStep, by_patch_where_needed, ends
+from batch.plan_changes import LIVE, OPEN, ChangeStep, by_patch_where_needed, change_outcome, ends
 
 
 def plan_undo(
     entries: Iterable[Entry],
     changes: Iterable[Change],
+    unsettled: Iterable[Change],
     held: Mapping[str, FoundOffer],
     rows: Mapping[str, ProductRow],
     *,
     run: str,
 ) -> list[ChangeStep | Outcome]:
-    """What takes back the drafts and changes of one seller. `held` and `rows` are by offer id."""
-    plan: list[ChangeStep | Outcome] = []
+    """What takes back the drafts and changes of one seller. `held` and `rows` are by offer id.
+
+    `unsettled` are the seller's changes that are open still, or whose end was not told yet.
+    """
+    plan: dict[str, ChangeStep | Outcome] = {}
     drafts = {entry.offer_id: entry for entry in entries if entry.offer_id}
     for offer_id, entry in drafts.items():
-        plan.append(_delete(entry, held.get(offer_id), rows[offer_id], run))
+        plan[offer_id] = _delete(entry, held.get(offer_id), rows[offer_id], run)
     by_offer: dict[str, list[Change]] = {}
     for change in changes:
         if change.way is Way.DELETE:  # a draft cannot be brought back; its row can be made again
-            plan.append(replace(answer(rows[change.offer_id], "undone"), offer_id=change.offer_id))
+            plan[change.offer_id] = replace(answer(rows[change.offer_id], "undone"), offer_id=change.offer_id)
         elif change.offer_id not in drafts:
             by_offer.setdefault(change.offer_id, []).append(change)
     for offer_id, done in by_offer.items():
-        plan.append(_restore(done, held.get(offer_id), rows[offer_id], run))
-    return plan
+        plan[offer_id] = _restore(done, held.get(offer_id), rows[offer_id], run)
+    earlier: dict[str, list[Change]] = {}
+    for change in unsettled:
+        if change.offer_id in rows:
+            earlier.setdefault(change.offer_id, []).append(change)
+    taken_back = {change.id for done in by_offer.values() for change in done}
+    for offer_id, untold in earlier.items():
+        planned = _after(untold, taken_back, plan.get(offer_id), rows[offer_id], held.get(offer_id))
+        if planned is not None:
+            plan[offer_id] = planned
+    return list(plan.values())
+
+
+def _after(
+    untold: Sequence[Change],
+    taken_back: Collection[int],
+    planned: ChangeStep | Outcome | None,
+    row: ProductRow,
+    held: FoundOffer | None,
+) -> ChangeStep | Outcome | None:
+    """What is planned about an offer of which the workbook does not know all: while something is under way, nothing.
+
+    Where an earlier undo did the work and was killed before it told, that is told.
+    """
+    pending = tuple(change for change in untold if change.state in OPEN)
+    if pending:
+        return ChangeStep(row, pending[0].offer_id, held, pending=pending)
+    if isinstance(planned, ChangeStep):
+        return replace(planned, earlier=tuple(change.id for change in untold))
+    by_others = [change for change in untold if change.id not in taken_back]
+    if not by_others or (planned is not None and planned.facts.get("reason") == "changed_since"):
+        return planned
+    return change_outcome(row, by_others)
 
 
 def _delete(entry: Entry, held: FoundOffer | None, row: ProductRow, run: str) -> ChangeStep | Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -192,12 +192,12 @@ def _code(ean: object) -> str:
         return text_of(ean)
 
 
-def kept_result_rows(table: TableData, *, keep: int, drop_plans: bool) -> list[int]:
-    """The sheet rows of `Results` that stay: those of the newest `keep` runs."""
+def kept_result_rows(table: TableData, *, keep: int, without: Collection[str] = (), drop_plans: bool) -> list[int]:
+    """The sheet rows of `Results` that stay: those of the newest `keep` runs, leaving out the runs `without`."""
     runs: list[str] = []
     for row in table.rows:
         run = text_of(table.value(row, "run"))
-        if run not in runs:
+        if run not in runs and run not in without:
             runs.append(run)
     if drop_plans:
         runs = [run for run in runs if not is_plan(run)]

@@ -20,6 +20,7 @@ from batch.settings import Settings
 from batch.validate.accounts import read_accounts
 from batch.validate.options import Options, read_options
 from batch.workbook.desk import Desk, open_desk
+from batch.workbook.live import LiveWorkbook
 from batch.workbook.lock import hold_workbook
 from batch.workbook.read import WorkbookData
 from batch.world import World
@@ -106,7 +107,7 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
         book = desk.read(tables)
         taken_back = _run_to_undo(journal, undoes, place) if undoes else None
         name = report.run_name(started, world.new_id(), dry_run=request.dry_run, undo=undoes is not None)
-        if desk.live and not request.dry_run and not unwritable:
+        if isinstance(desk, LiveWorkbook) and not request.dry_run and not unwritable:
             reporter = report.Reporter(name, request.words, book.tables["Products"], {})
             world = replace(world, progress=AnswersAsTheyCome(desk, book, reporter, world))
         this = Run(

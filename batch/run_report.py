@@ -18,7 +18,7 @@ from batch import report
 from batch.messages import Catalogue, entries
 from batch.model import Outcome
 from batch.report import ResultRow, Summary
-from batch.sum_orders import OrderFigures, headline, rate_text, remarks, sentences
+from batch.sum_orders import OrderFigures, headline, money_words, rate_words, remarks, sentences
 from batch.validate.cells import text_of
 from batch.workbook import schema
 from batch.workbook.read import NOT_CALCULATED, Row, TableData
@@ -206,7 +206,7 @@ def _to_paste(columns: Sequence[schema.Column], products: TableData, row: Row, r
 
 def _orders(figures: OrderFigures, words: Catalogue, *, dry_run: bool) -> OrderSection:
     totals = [
-        OrderTotal(currency, rate_text(rate, words), _number(value, words))
+        OrderTotal(currency, rate_words(rate, words), money_words(value, words))
         for currency, rates in figures.totals.items()
         for rate, value in rates.items()
     ]

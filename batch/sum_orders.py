@@ -75,8 +75,8 @@ def sentences(figures: OrderFigures, words: Catalogue, *, dry_run: bool) -> list
     """What people read about the orders after a run."""
     said = [headline(figures, words, dry_run=dry_run)]
     for currency, rates in figures.totals.items():
-        parts = [{"rate": rate_text(rate, words), "value": _money(value)} for rate, value in rates.items()]
-        total = _money(sum(rates.values(), Decimal(0)))
+        parts = [{"rate": rate_words(rate, words), "value": money_words(value, words)} for rate, value in rates.items()]
+        total = money_words(sum(rates.values(), Decimal(0)), words)
         said.append(words.say("orders_total", currency=currency, total=total, rates=parts))
     return said + remarks(figures, words)
 
@@ -103,15 +103,15 @@ def remarks(figures: OrderFigures, words: Catalogue) -> list[str]:
 def _difference(one: ExportedOrder, words: Catalogue) -> str:
     assert one.difference is not None
     reasons = [
-        {"name": words.say(f"orders_reason_{reason}"), "value": _money(value)}
+        {"name": words.say(f"orders_reason_{reason}"), "value": money_words(value, words)}
         for reason, value in one.difference.reasons.items()
     ]
     return words.say(
         "orders_differ",
         account=one.account,
         order=one.order.id,
-        amount=_money(one.difference.amount.amount),
-        total=_money(one.order.total.amount),
+        amount=money_words(one.difference.amount.amount, words),
+        total=money_words(one.order.total.amount, words),
         currency=one.difference.amount.currency,
         reasons=reasons,
         explained=one.difference.explained,
@@ -123,12 +123,14 @@ def _listed(ids: Iterable[str]) -> dict[str, Any]:
     return {"count": len(all_ids), "ids": all_ids[:ORDERS_LISTED], "more": max(len(all_ids) - ORDERS_LISTED, 0)}
 
 
-def rate_text(rate: Vat, words: Catalogue) -> str:
-    """A VAT rate as people write it."""
+def rate_words(rate: Vat, words: Catalogue) -> str:
+    """A VAT rate as people read it: `23%`, `zw.`, or that it is unknown."""
     if rate is None:
         return words.say("orders_rate_unknown")
     return f"{rate}%" if isinstance(rate, Decimal) else rate
 
 
-def _money(value: Decimal) -> str:
-    return f"{value:.2f}"
+def money_words(value: Decimal, words: Catalogue) -> str:
+    """An amount as people read it, with the decimal sign of the language."""
+    text = f"{value:.2f}"
+    return text.replace(".", ",") if words.language == "pl" else text

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
-from batch.account_run import STOPS, Looked, act
+from batch.account_run import STOPS, Looked, act, settle_pending
 from batch.allegro.survey import holdings
-from batch.model import Account, Action, CellRef, Change, Entry, OfferDefaults, ProductRow
+from batch.model import Account, Action, CellRef, OfferDefaults, ProductRow
 from batch.plan_undo import plan_undo
 from batch.run import AccountResult, Run
 from batch.validate.cells import text_of
@@ -16,24 +16,22 @@ Rows = Mapping[tuple[str, str], ProductRow]
 """Rows by (account, offer id) and by (account, external id or EAN)."""
 
 
-def undo_account(
-    this: Run, account: Account, rows: Rows, entries: Sequence[Entry], changes: Sequence[Change]
-) -> AccountResult:
-    """Take back what the run did for this account's seller."""
+def undo_account(this: Run, account: Account, run: str, rows: Rows) -> AccountResult:
+    """Take back what `run` did for this account's seller, once what is under way for him has ended."""
     try:
         connection = this.connector.connect(account)
-        entries = [entry for entry in entries if entry.seller == connection.seller]
-        changes = [change for change in changes if change.seller == connection.seller]
-        named = {e.offer_id: e.external_id for e in entries if e.offer_id} | {
-            c.offer_id: c.external_id for c in changes
-        }
         if not this.request.dry_run:
             this.sellers.hold(connection.seller)
+        unsettled = settle_pending(this, connection, bool)
+        entries, changes = this.journal.done_in(run, connection.seller)
+        began = [change for change in unsettled if change.run == run]
+        named: dict[str, str | None] = {e.offer_id: e.external_id for e in entries if e.offer_id}
+        named |= {change.offer_id: change.external_id for change in (*changes, *began)}
         held = holdings(connection.session, named.keys())
     except STOPS as error:
         return AccountResult([], error)
     found = {offer_id: _row(rows, account.name, offer_id, external_id) for offer_id, external_id in named.items()}
-    plan = plan_undo(entries, changes, held, found, run=this.name)
+    plan = plan_undo(entries, changes, unsettled, held, found, run=this.name)
     this.world.progress.begin(account.name, len(plan))
     return act(this, Looked(list(plan), connection), {})
 

@@ -24,8 +24,8 @@ from tests.helpers.libreoffice import print_workbook
 from tests.helpers.shop import Shop
 
 FOLDER = Path(__file__).parent.parent / "samples" / "pictures"
-GOOD_ROWS = 12
-RANGES = {"start": "1!A1:I44", "products": "4!#A1:L30"}
+GOOD_ROWS = 6
+RANGES = {"start": "1!A1:I44", "products": "4!#A1:L34"}
 """Picture -> sheet and cells, in the order of the sheets; `#` draws the grid."""
 
 DOTS_PER_INCH = 72
@@ -38,6 +38,7 @@ def main(folder: Path = FOLDER) -> None:
         with tempfile.TemporaryDirectory() as work, Simulator() as simulator:
             shop = Shop(Path(work), simulator)
             shop.write_settings(language=language)
+            demo.furnish(simulator)
             shop.workbook = shop.workbook.with_suffix(".xlsm")
             write_template(shop.workbook, language, rows=demo.tables(GOOD_ROWS, language) | fortnight())
             for arguments in (["dictionaries"], ["run", "--wait", "2"]):

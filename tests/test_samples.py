@@ -92,12 +92,14 @@ def _write_json(path: Path, data: Any) -> None:
 
 
 def write_samples() -> None:
-    """The sample workbook is the demo's; its expected results come from the program itself and are read by a person."""
-    from batch.demo import tables  # noqa: PLC0415
+    """The demo's workbook, without the offers that only the demo has, and what a run gives; a person reads it."""
+    from batch.demo import CHANGES, tables  # noqa: PLC0415
 
     folder = SAMPLES / "drafts"
     (folder / WORKBOOK).unlink(missing_ok=True)
-    write_template(folder / WORKBOOK, texts("pl").language, rows=tables(3, "pl"))
+    rows = tables(3, "pl")
+    rows["Products"] = rows["Products"][: -len(CHANGES)]
+    write_template(folder / WORKBOOK, texts("pl").language, rows=rows)
     with tempfile.TemporaryDirectory() as desk:
         results = results_of(Path(desk), folder / WORKBOOK)
     _write_json(folder / EXPECTED, results)

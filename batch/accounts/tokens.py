@@ -137,7 +137,7 @@ class TokenStore:
         facts = {"path": self._source.place}
         with self._mutex:
             try:
-                token = self._source.peek()
+                token = self._source.peek() or self._token  # what is far away is not asked just to tell its state
             except AccountError as error:
                 return TokenState(_STATE_OF.get(error.code, "tokens_unreadable"), facts={**facts, **error.facts})
             now = self._source.now()

@@ -31,7 +31,7 @@ TASKS_A_PAGE = 1000  # OpenAPI: limit, maximum; a command has no more
 
 
 class OfferChanges:
-    """The changes of one account. `offers` is how many the seller has, if that is known already."""
+    """The changes of one account."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
@@ -65,7 +65,8 @@ class OfferChanges:
     def report(self, changes: Sequence[Change]) -> Mapping[int, TaskResult] | None:
         """How the changes of one call stand, by their ids; None when Allegro knows nothing of the call.
 
-        Raises as ApiSession.get.
+        Allegro forgets operations (#8997); that an offer exists does not mean that its edit came about, so only one
+        with the new values is done. Raises as ApiSession.get.
         """
         first = changes[0]
         if first.way in COMMANDS:
@@ -73,7 +74,7 @@ class OfferChanges:
         if first.operation is None:
             return None
         result = self._offers.follow(Accepted(first.offer_id, first.operation), patience=PATIENCE)
-        if result is None:
+        if result is None or (isinstance(result, Made) and not all(_made_so(change, result) for change in changes)):
             return None
         return {change.id: _operation_result(result) for change in changes}
 
@@ -115,6 +116,11 @@ class OfferChanges:
 
 def _failed(refused: Refused) -> Sent:
     return Sent(State.FAILED, code=refused.code, errors=refused.errors, trace_id=refused.trace_id)
+
+
+def _made_so(change: Change, offer: Made) -> bool:
+    """Whether an offer has the values of an edit."""
+    return change.new_price in {None, offer.price} and change.new_stock in {None, offer.stock}
 
 
 def _operation_result(result: Made | Accepted | Refused) -> TaskResult:

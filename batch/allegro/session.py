@@ -69,8 +69,16 @@ def new_http() -> requests.Session:
     http = requests.Session()
     adapter = HTTPAdapter(pool_connections=2, pool_maxsize=MOST_LANES, max_retries=0)
     http.mount("https://", adapter)
-    http.mount("http://", adapter)
+    http.mount("http://", _Direct(pool_connections=2, pool_maxsize=MOST_LANES, max_retries=0))
     return http
+
+
+class _Direct(HTTPAdapter):
+    """Plain http is for this computer only, so a proxy of the system's must not get to see it, tokens included."""
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """As the adapter does, without proxies."""
+        return super().send(request, *arguments, **{**options, "proxies": None})
 
 
 @dataclass

@@ -28,11 +28,6 @@ class Desk(Protocol):
         """The file."""
         ...
 
-    @property
-    def live(self) -> bool:
-        """Whether it is open in Excel: then what is written there is not saved yet."""
-        ...
-
     def read(self, tables: Collection[str]) -> WorkbookData:
         """Read the named tables, as `read.read_workbook`."""
         ...
@@ -41,17 +36,8 @@ class Desk(Protocol):
         """Raise for everything that would make writing fail, as `patch.check_writable`."""
         ...
 
-    def update(
-        self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[TableChange]], *, wait: bool = True
-    ) -> None:
-        """Write what `changes` says of the tables of `book` as they are by now; it may be asked several times.
-
-        Without `wait`, an Excel that is busy is given up at once.
-        """
-        ...
-
-    def soon(self, job: Callable[[], str]) -> None:
-        """Do a job when there is time, where the user can watch; its answer is shown as the state of the work."""
+    def update(self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[TableChange]]) -> None:
+        """Write what `changes` says of the tables of `book` as they are by now; it may be asked several times."""
         ...
 
 
@@ -60,7 +46,6 @@ class ClosedWorkbook:
     """A workbook as a file."""
 
     path: Path
-    live = False
 
     def read(self, tables: Collection[str]) -> WorkbookData:
         """As `read.read_workbook`."""
@@ -70,11 +55,8 @@ class ClosedWorkbook:
         """As `patch.check_writable`."""
         check_writable(self.path, growing=growing)
 
-    def update(
-        self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[TableChange]], *, wait: bool = True
-    ) -> None:
+    def update(self, book: WorkbookData, changes: Callable[[WorkbookData], Sequence[TableChange]]) -> None:
         """Write in one replacement of the file; one that somebody saved meanwhile is read again."""
-        del wait
         for attempt in range(READINGS):
             try:
                 write_workbook(self.path, changes(book), expect=book.stamp)
@@ -84,9 +66,6 @@ class ClosedWorkbook:
                 book = read_workbook(self.path, tables=book.tables)
             else:
                 return
-
-    def soon(self, job: Callable[[], str]) -> None:
-        """Nobody watches a closed file: all is written at the end."""
 
 
 @contextmanager

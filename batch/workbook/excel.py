@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import atexit
 import logging
-import platform
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from batch.clock import Clock
 from batch.errors import BatchError, WorkbookError
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
+
 PATIENCE = 60.0  # seconds to wait for a user who edits a cell
-PATIENCE_TO_PUT_BACK = 600.0  # an Excel left without its screen would be worse than a program that lingers
+PATIENCE_ONCE_BEGUN = 600.0  # a table half moved, an Excel without its screen: worse than a program that lingers
 PAUSE = 0.5  # seconds between two tries
 
 AS_WE_WRITE = {"screen_updating": False, "enable_events": False, "calculation": "manual"}
@@ -39,8 +42,8 @@ def find_open(path: Path) -> xlwings.Book | None:
 
     Raises WorkbookError `excel_busy` when it is open and an Excel could not be asked, its user being busy.
     """
-    if platform.system() not in ("Windows", "Darwin") and "xlwings" not in sys.modules:
-        return None  # there is no Excel here; loading xlwings takes a sixth of a second
+    if os.name != "nt" and "xlwings" not in sys.modules:
+        return None  # there is no COM here; loading xlwings takes a sixth of a second
     import xlwings  # noqa: PLC0415  (as above)
 
     _tame()
@@ -96,7 +99,7 @@ def excel_errors(path: Path) -> Iterator[None]:
         yield
     except BatchError:
         raise
-    except Exception as error:  # (pywin32, appscript and xlwings each have their own)
+    except Exception as error:  # (pywin32 and xlwings each have their own)
         code = "excel_busy" if is_busy(error) else "excel_failed"
         raise WorkbookError(code, path=str(path), reason=str(error) or repr(error)) from error
 
@@ -106,11 +109,33 @@ def is_busy(error: Exception) -> bool:
 
     While Excel is busy, pywin32 cannot look up names either and says that a property does not exist.
     """
+    if isinstance(error, WorkbookError):
+        return error.code == "excel_busy"
     if type(error).__name__ == "ExcelBusyError" or "can not be set" in str(error):
         return True
     details = error.args[2] if len(error.args) > 2 else None
     inner = details[5] if isinstance(details, tuple) and len(details) > 5 else None
     return not _BUSY.isdisjoint({getattr(error, "hresult", None), inner})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Calls again while Excel is busy, for at most so many seconds or until `given_up`."""
+
+    clock: Clock
+    seconds: float
+    given_up: Callable[[], bool] = bool
+
+    def __call__(self, call: Callable[[], _T]) -> _T:
+        """What `call` returns; raises what it raised last."""
+        until = self.clock.monotonic() + self.seconds
+        while True:
+            try:
+                return call()
+            except Exception as error:
+                if not is_busy(error) or self.given_up() or self.clock.monotonic() >= until:
+                    raise
+            self.clock.sleep(PAUSE)
 
 
 @contextmanager
@@ -126,19 +151,12 @@ def undisturbed(app: xlwings.App, clock: Clock) -> Iterator[None]:
         yield
     finally:
         for name, value in reversed(before.items()):
-            put_back(app, name, value, clock, PATIENCE_TO_PUT_BACK)
+            put_back(app, name, value, Patience(clock, PATIENCE_ONCE_BEGUN))
 
 
-def put_back(app: xlwings.App, name: str, value: Any, clock: Clock, patience: float) -> None:
-    """Give a setting of Excel's its value again, while Excel is busy for at most `patience` seconds."""
-    until = clock.monotonic() + patience
-    while True:
-        try:
-            setattr(app, name, value)
-        except Exception as error:  # noqa: BLE001  (as in excel_errors; the other settings still have to be put back)
-            if not is_busy(error) or clock.monotonic() >= until:
-                log.warning("Excel's %s could not be put back to %s: %s", name, value, error)
-                return
-            clock.sleep(PAUSE)
-        else:
-            return
+def put_back(app: xlwings.App, name: str, value: Any, patience: Patience) -> None:
+    """Give a setting of Excel's its value again; it is logged where that cannot be done."""
+    try:
+        patience(lambda: setattr(app, name, value))
+    except Exception as error:  # noqa: BLE001  (as in excel_errors; the other settings still have to be put back)
+        log.warning("Excel's %s could not be put back to %s: %s", name, value, error)

@@ -14,7 +14,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +26,16 @@ from batch.workbook import schema
 from batch.workbook.area import MAX_ROW, Area, reference
 from batch.workbook.blocks import Block, blocks
 from batch.workbook.body import BodyRow
-from batch.workbook.excel import PATIENCE, PAUSE, excel_errors, find_open, is_busy, put_back, undisturbed
+from batch.workbook.excel import (
+    PATIENCE,
+    PATIENCE_ONCE_BEGUN,
+    Patience,
+    excel_errors,
+    find_open,
+    is_busy,
+    put_back,
+    undisturbed,
+)
 from batch.workbook.formulas import FormulaError, shifted
 from batch.workbook.patch import CELL_TABLES, SetCells, TableChange, UpdateBody
 from batch.workbook.places import Place, Sheet, columns_by_key, our_tables
@@ -57,24 +66,52 @@ class OpenTable:
     table: Table
     below: tuple[Area, ...]  # other tables of the sheet
 
-    def range(self, area: Area) -> xlwings.Range:
-        """A rectangle of its sheet."""
-        return self.sheet.range((area.top, area.left), (area.bottom, area.right))
+    patient: Callable[[Callable[[], Any]], Any] = lambda call: call()
 
     def values(self, area: Area) -> list[list[Any]]:
         """What the cells hold, row by row; error values are their text."""
-        found: list[list[Any]] = self.range(area).options(ndim=2, err_to_str=True).value
+        found: list[list[Any]] = self.patient(lambda: self._range(area).options(ndim=2, err_to_str=True).value)
         return found
+
+    def put_values(self, area: Area, rows: list[list[Any]]) -> None:
+        """Type into the cells."""
+        self.patient(lambda: setattr(self._range(area), "value", rows))
 
     def formulas(self, area: Area) -> list[list[str]]:
         """What was typed into the cells: formulas, and everything else as text."""
-        found = self.range(area).formula
+        found = self.patient(lambda: self._range(area).formula)
         return [list(row) for row in found] if isinstance(found, list | tuple) else [[found]]
+
+    def put_formulas(self, area: Area, rows: list[list[str]]) -> None:
+        """Type formulas into the cells."""
+        self.patient(lambda: setattr(self._range(area), "formula", rows))
+
+    def number_format(self, area: Area) -> str | None:
+        """The number format of cells; None where they have several."""
+        code: str | None = self.patient(lambda: self._range(area).number_format)
+        return code
+
+    def put_number_format(self, area: Area, code: str | None) -> None:
+        """Give cells a number format."""
+        self.patient(lambda: setattr(self._range(area), "number_format", code))
+
+    def is_whole(self, area: Area) -> dict[str, bool]:
+        """Whether none of the cells is merged, and none has an array formula (Excel says None for some of them)."""
+        cells = self._range(area)
+        return {"merged_cells": cells.merge_cells is False, "array_formula": cells.has_array is False}
+
+    def resize(self, last: int) -> None:
+        """Let the table end in row `last`."""
+        area = self.place.area
+        self.patient(lambda: self.table.resize(self._range(Area(area.left, area.top, area.right, last))))
 
     def bottom(self) -> int:
         """The last row of the sheet with anything in it."""
         used = self.sheet.used_range
         return int(used.row + used.shape[0] - 1)
+
+    def _range(self, area: Area) -> xlwings.Range:
+        return self.sheet.range((area.top, area.left), (area.bottom, area.right))
 
 
 class LiveWorkbook:
@@ -83,8 +120,6 @@ class LiveWorkbook:
     Every verb waits for an Excel that is busy and then raises WorkbookError `excel_busy`; anything else that goes
     wrong with Excel is `excel_failed`.
     """
-
-    live = True
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
@@ -99,7 +134,8 @@ class LiveWorkbook:
     def attach(self) -> bool:
         """Find the workbook in a running Excel; False when it is not open there, or Excel stays busy."""
         try:
-            self._book = self._call(lambda: find_open(self.path))
+            with excel_errors(self.path):
+                self._book = self._call(lambda: find_open(self.path))
         except WorkbookError as error:
             log.info("not reachable: %s", error)
         return self._book is not None
@@ -113,7 +149,7 @@ class LiveWorkbook:
 
     def _leave(self) -> None:
         if self._told:
-            put_back(self._book.app, "status_bar", False, self._clock, PATIENCE)  # Excel's word for its own texts
+            put_back(self._book.app, "status_bar", False, Patience(self._clock, PATIENCE))  # Excel's own texts
         self._book = None  # a COM object must go in its own thread, too
 
     # --- the verbs
@@ -133,7 +169,10 @@ class LiveWorkbook:
         self._call(check)
 
     def update(self, book: WorkbookData, changes: _Changes, *, wait: bool = True) -> None:
-        """Write what `changes` says of the tables of `book` as they are at this moment."""
+        """Write what `changes` says of the tables of `book` as they are at this moment.
+
+        Without `wait`, an Excel that is busy is given up at once.
+        """
 
         def write() -> None:
             now = self._read(book.tables)
@@ -142,7 +181,10 @@ class LiveWorkbook:
         self._call(write, wait=wait)
 
     def soon(self, job: Callable[[], str]) -> None:
-        """Do a job that may also be left out, when Excel has had a pause; the status bar shows what it returns."""
+        """Do a job in Excel's thread when Excel has had a pause, or not at all if somebody waits for a verb by then.
+
+        The status bar shows the text that it returns.
+        """
         if self._room.acquire(blocking=False):
             self._thread.submit(self._in_a_while, job)
 
@@ -162,7 +204,7 @@ class LiveWorkbook:
         self._told = True
         try:
             self._book.app.status_bar = text
-        except Exception as error:  # noqa: BLE001  (pywin32, appscript and xlwings each have their own)
+        except Exception as error:  # noqa: BLE001  (pywin32 and xlwings each have their own)
             log.info("Excel's status bar: %s", error)
 
     def _call(self, job: Callable[[], _T], *, wait: bool = True) -> _T:
@@ -174,14 +216,7 @@ class LiveWorkbook:
 
     def _patiently(self, job: Callable[[], _T], *, wait: bool) -> _T:
         self._wanted.clear()
-        until = self._clock.monotonic() + PATIENCE
-        while True:
-            try:
-                return job()
-            except WorkbookError as error:
-                if error.code != "excel_busy" or not wait or self._closing or self._clock.monotonic() >= until:
-                    raise
-            self._clock.sleep(PAUSE)
+        return Patience(self._clock, PATIENCE if wait else 0.0, lambda: self._closing)(job)
 
     # --- reading
 
@@ -211,12 +246,14 @@ class LiveWorkbook:
                 else:
                     bodies[change.table] = _extended(table, change) if isinstance(change, UpdateBody) else change.rows
                     _check(table, growing=True, last=table.place.first + len(bodies[change.table]) - 1)
+            # A busy Excel: single cells are written anew, to the rows as they are then; a body once begun is finished.
+            begun = Patience(self._clock, PATIENCE_ONCE_BEGUN)
             with undisturbed(self._book.app, self._clock):
-                for change in changes:
+                for change in sorted(changes, key=lambda change: not isinstance(change, SetCells)):
                     if isinstance(change, SetCells):
                         _set_cells(found[change.table], change.rows)
                     else:
-                        _set_body(found[change.table], bodies[change.table])
+                        _set_body(replace(found[change.table], patient=begun), bodies[change.table])
 
 
 def _open_table(table: schema.Table, sheet: xlwings.Sheet, found: Table) -> OpenTable:
@@ -285,11 +322,9 @@ def _check(found: OpenTable, *, growing: bool = False, last: int | None = None) 
 
 
 def _check_whole(found: OpenTable, area: Area) -> None:
-    """No merged cells and no array formulas (None: in some of the cells)."""
-    cells, place = found.range(area), found.place
-    for code, hindered in (("merged_cells", cells.merge_cells), ("array_formula", cells.has_array)):
-        if hindered is not False:
-            raise WorkbookError(code, table=place.table.name, cell=f"{place.sheet.name}!{area}")
+    for code, is_so in found.is_whole(area).items():
+        if not is_so:
+            raise WorkbookError(code, table=found.place.table.name, cell=f"{found.place.sheet.name}!{area}")
 
 
 def _filled(found: OpenTable, area: Area) -> Iterator[str]:
@@ -351,20 +386,21 @@ def _set_body(found: OpenTable, rows: Sequence[BodyRow]) -> None:
                 else:
                     cells[at, column] = old
         for key, value in row.values.items():
-            formulas.pop((at, own[key]), None)
-            cells[at, own[key]] = value
+            if row.source != at or value != values[at - place.first][own[key] - area.left]:
+                formulas.pop((at, own[key]), None)
+                cells[at, own[key]] = value
     cells |= {(at, column): None for at in range(last + 1, place.last + 1) for column in place.columns_between()}
 
     if last > place.last:
-        found.table.resize(found.range(Area(area.left, area.top, area.right, last)))
+        found.resize(last)
         for column in place.columns_between():
-            code = found.range(Area(column, place.first, column, place.first)).number_format
-            found.range(Area(column, place.last + 1, column, last)).number_format = code
+            code = found.number_format(Area(column, place.first, column, place.first))
+            found.put_number_format(Area(column, place.last + 1, column, last), code)
     _put(found, cells)
     for block in blocks(formulas):
-        found.range(block.area).formula = block.rows
+        found.put_formulas(block.area, block.rows)
     if last < place.last:
-        found.table.resize(found.range(Area(area.left, area.top, area.right, last)))
+        found.resize(last)
 
 
 def _fills_down(found: OpenTable, values: list[list[Any]], typed: list[list[str]]) -> dict[int, str]:
@@ -410,9 +446,12 @@ def _put_block(found: OpenTable, block: Block[CellOut]) -> None:
         [_as_given(value, formats[at]) for value, formats in zip(row, columns, strict=True)]
         for at, row in enumerate(block.rows)
     ]
+    typed = [
+        [_as_typed(value, formats[at]) for value, formats in zip(row, columns, strict=True)]
+        for at, row in enumerate(wanted)
+    ]
     try:
-        found.range(area).value = [[_as_typed(value, columns[c][r]) for c, value in enumerate(row)]
-                                   for r, row in enumerate(wanted)]  # fmt: skip
+        found.put_values(area, typed)
     except Exception as error:
         if is_busy(error):
             raise
@@ -424,19 +463,21 @@ def _put_block(found: OpenTable, block: Block[CellOut]) -> None:
 
 
 def _put_alone(found: OpenTable, row: int, column: int, value: Any) -> None:
-    """Write a cell that did not take its value along with others, in a format that leaves no doubt of its kind."""
-    area = Area(column, row, column, row)
-    cell = found.range(area)
-    if not isinstance(value, datetime) and value is not None:
-        cell.number_format = TEXT if isinstance(value, str) else GENERAL
-    cell.value = value
-    if not _same(found.values(area)[0][0], value):
-        raise WorkbookError("cell_refused", table=found.place.table.name, cell=found.place.cell(column, row))
+    """Write a cell that did not take its value along with others: as it is, then with the format of its kind."""
+    cell = Area(column, row, column, row)
+    code = found.number_format(cell)
+    for other in (code, TEXT if isinstance(value, str) else GENERAL):
+        if other != code:
+            found.put_number_format(cell, other)
+        found.put_values(cell, [[_as_typed(value, other)]])
+        if _same(found.values(cell)[0][0], value):
+            return
+    raise WorkbookError("cell_refused", table=found.place.table.name, cell=found.place.cell(column, row))
 
 
 def _formats(found: OpenTable, column: int, top: int, bottom: int) -> list[str]:
     """The number format of each cell of a column. Excel gives one for many cells where they have the same."""
-    code: Any = found.range(Area(column, top, column, bottom)).number_format
+    code = found.number_format(Area(column, top, column, bottom))
     if code is not None or top == bottom:
         return [code or GENERAL] * (bottom - top + 1)
     middle = (top + bottom) // 2
@@ -451,7 +492,7 @@ def _as_given(value: CellOut, code: str) -> Any:
     return float(form) if isinstance(form, int | Decimal) and not isinstance(form, bool) else form
 
 
-def _as_typed(value: Any, code: str) -> Any:
+def _as_typed(value: Any, code: str | None) -> Any:
     """What Excel must be given for it."""
     return f"'{value}" if isinstance(value, str) and code != TEXT else value
 

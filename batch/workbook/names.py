@@ -14,7 +14,7 @@ from batch.workbook.schema import Choice, Table
 COLUMNS = {
     schema.PRODUCTS: ("status",),
     schema.RESULTS: ("run", "time", "status", "code"),
-    schema.ORDERS: ("bought_at", "line_total", "currency"),
+    schema.ORDERS: ("bought_at", "line_total", "currency", "order_status"),
     schema.DICTIONARIES: ("account", "kind", "name"),
 }
 """The columns that have a name of their own: those of which formulas speak."""

@@ -28,7 +28,7 @@ def write_rows(
         for index, column in enumerate(columns):
             heading = column.heading[language]
             sheet.set_column(index, index, max(column.width, len(heading) + FILTER_BUTTON), formats[index])
-            sheet.write_string(0, index, heading, styles.heading(written=column.written))
+            sheet.write_string(0, index, heading, styles.heading(grey=column.written))
         for number, row in enumerate(rows, 1):
             for index, (column, value) in enumerate(zip(columns, row, strict=True)):
                 write_cell(sheet, number, index, value, kind=column.kind, style=formats[index])

@@ -361,7 +361,7 @@ ORDERS = Table(
         _out("order_status", "Status zamówienia", "Order status", "Status zamówienia.", "Order status.", width=20),
         _out("fulfillment", "Realizacja", "Fulfillment", "Etap realizacji.", "Stage of fulfillment."),
         _out("buyer_login", "Login", "Buyer login", "Login kupującego.", "The buyer's login."),
-        _out("buyer_email", "Email", "Buyer email", "Email kupującego.", "The buyer's email.", width=26),
+        _out("buyer_email", "Email", "Buyer email", "Email kupującego.", "The buyer's email.", width=32),
         _out("buyer_name", "Kupujący", "Buyer name", "Imię i nazwisko.", "The buyer's name.", width=22),
         _out("buyer_phone", "Telefon kupującego", "Buyer phone", "Telefon kupującego.", "The buyer's phone."),
         _out("delivery_method", "Dostawa", "Delivery method", "Sposób dostawy.", "Delivery method.", width=26),

@@ -16,6 +16,7 @@ from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
 from batch.messages import Catalogue, catalogue, entries
+from batch.workbook import schema
 from batch.workbook.macros.build import MODULE
 from batch.workbook.names import column_name, list_name
 from batch.workbook.schema import CURRENCIES, ORDERS, PRODUCTS, RESULTS, Kind, Table
@@ -31,6 +32,7 @@ MACRO_PLACES = {"macro_account_row": "ROW", "macro_account_column": "COLUMN"}
 DAYS = 14
 SHORT_DATE = {"pl": "dd.mm", "en": "mm-dd"}
 DRAFTS = ("draft_created", "draft_incomplete")
+NOT_SOLD = ("CANCELLED", "LINE_REMOVED")
 CHANGES = ("offer_updated", "offer_published", "offer_ended")
 
 
@@ -216,9 +218,7 @@ class _StartSheet:
             self.sheet.write_formula(at, NAME, day, day_style, today - (last - at))
             self._figure(at, FIRST, _counted(DRAFTS, at))
             self._figure(at, SECOND, _counted(CHANGES, at))
-            value = f"SUMIFS({column_name(ORDERS, 'line_total')},{_on_day(ORDERS, 'bought_at', at)}"
-            currency = f"{column_name(ORDERS, 'currency')},start_currency"
-            self._figure(at, THIRD, f"={value},{currency})", number_format="#,##0.00")
+            self._figure(at, THIRD, _sold(at), number_format="#,##0.00")
         work = self._chart("column", heading, last, [(FIRST, "#2F5597"), (SECOND, "#9DC3E6")])
         work.set_legend({"position": "top", "font": {"size": 9}})
         orders = self._chart("column", heading, last, [(THIRD, "#548235")])
@@ -291,6 +291,18 @@ def _counted(codes: Sequence[str], line: int) -> str:
     """How many rows of `Results` have one of `codes` on the day that stands in `line`."""
     listed = ",".join(f'"{code}"' for code in codes)
     return f"=SUMPRODUCT(COUNTIFS({column_name(RESULTS, 'code')},{{{listed}}},{_on_day(RESULTS, 'time', line)}))"
+
+
+def _sold(line: int) -> str:
+    """The value of what was bought on the day that stands in `line` and not cancelled since, in the currency chosen."""
+    status = column_name(ORDERS, "order_status")
+    words = [schema.word(schema.ORDER_STATUSES, code, language) for code in NOT_SOLD for language in schema.LANGUAGES]
+    conditions = [
+        _on_day(ORDERS, "bought_at", line),
+        f"{column_name(ORDERS, 'currency')},start_currency",
+        *(f'{status},"<>{word}"' for word in words),
+    ]
+    return f"=SUMIFS({column_name(ORDERS, 'line_total')},{','.join(conditions)})"
 
 
 def _on_day(table: Table, key: str, line: int) -> str:

@@ -28,7 +28,7 @@ LETTERS = 1.15  # a column's width counts digits, and letters are narrower
 NUMBER_FORMATS = {
     Kind.TEXT: "@",
     Kind.LONG_TEXT: "@",
-    Kind.LINK: "@",
+    Kind.LINK: "General",  # a formula edited in a text cell would become its own text
     Kind.MONEY: "#,##0.00",
     Kind.INTEGER: "General",  # "0" would show a stock of 2.5 as 3
     Kind.NUMBER: "General",
@@ -84,12 +84,12 @@ class Styles:
             properties |= {"font_color": LINK_INK, "underline": 1}
         return self.get(**properties)
 
-    def heading(self, *, written: bool = False) -> Format:
+    def heading(self, *, grey: bool = False) -> Format:
         """The format of a column's heading; grey for a column that is not the user's to fill."""
         return self.get(
             bold=True,
             font_color="#FFFFFF",
-            bg_color=GREY_INK if written else INK,
+            bg_color=GREY_INK if grey else INK,
             text_wrap=True,
             valign="vcenter",
             indent=1,

@@ -132,7 +132,7 @@ def local_time(moment: datetime) -> datetime:
 
 def _add_table(sheet: Worksheet, styles: Styles, table: Table, language: str, body: int, *, striped: bool) -> None:
     columns = [
-        {"header": column.heading[language], "header_format": styles.heading(written=column.written or column.fixed)}
+        {"header": column.heading[language], "header_format": styles.heading(grey=column.written or column.fixed)}
         for column in table.columns
     ]
     options = {"name": table.name, "columns": columns, "style": "Table Style Light 1", "banded_rows": striped}

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from batch import cli, doctor
+from batch import doctor
 from batch.accounts import lock_probe
 from batch.accounts.lock_probe import probe_lock
 from batch.accounts.synchronised import synchronised_by
@@ -23,14 +23,14 @@ from batch.doctor import Level, on_network
 from batch.errors import AccountError
 from batch.messages import LANGUAGES, catalogue, entries
 from batch.simulator import Simulator
+from tests.helpers.at_once import at_home, call, wait_at_once
 from tests.helpers.linking import free_port
 from tests.helpers.shop import Shop
 
 
 @pytest.fixture
 def shop(tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    for home in ("STATE", "DATA"):
-        monkeypatch.setenv(f"XDG_{home}_HOME", str(tmp_path / home))
+    at_home(tmp_path, monkeypatch)
     shop = Shop(tmp_path, simulator)
     shop.fill([])
     return shop
@@ -46,26 +46,23 @@ def change(shop: Shop, *, station: Any = None, **environment: Any) -> None:
 
 def findings(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, list[str]]:
     """Exit code and the lines about what is wrong."""
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["doctor", *map(str, arguments)])
+    code = call("doctor", *arguments)
     said = capsys.readouterr().out.splitlines()
     assert all(re.match("[✔–✖] ", line) for line in said), said
-    assert isinstance(ended.value.code, int)
-    return ended.value.code, [line for line in said if line.startswith("✖")]
+    return code, [line for line in said if line.startswith("✖")]
 
 
 def test_a_desk_in_order(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit 0, nothing wrong, nothing left in the token folder, no token sent anywhere."""
     before = sorted(path.name for path in shop.folder.iterdir())
     assert findings(capsys, shop.workbook) == (0, [])
-    after = {path.name for path in shop.folder.iterdir()} - {"journal.sqlite", "STATE", "DATA"}
-    assert sorted(after) == [name for name in before if name not in {"STATE", "DATA"}]
+    after = {path.name for path in shop.folder.iterdir()} - {"journal.sqlite", "state", "data"}
+    assert sorted(after) == before
     assert all("Authorization" not in exchange.headers for exchange in shop.simulator.requests)
 
 
 def test_every_contract_item_is_looked_at(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["doctor", str(shop.workbook), "--lang", "en"])
+    call("doctor", shop.workbook, "--lang", "en")
     said = capsys.readouterr().out
     for item in ("Python", "Excel", "clock", "Locks work", "answers", "introduces itself", "journal"):
         assert item in said
@@ -173,7 +170,7 @@ def test_what_is_wrong_is_told(
     said: str,
 ) -> None:
     """One line, with what to do, and the exit code of its kind."""
-    monkeypatch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
+    wait_at_once(monkeypatch)
     break_it(shop)
     ended, wrong = findings(capsys, shop.workbook)
     assert (ended, len(wrong)) == (code, 1), wrong

@@ -26,6 +26,7 @@ from batch.accounts import link, loopback
 from batch.accounts.link import spaced
 from batch.clock import SystemClock
 from batch.simulator import Simulator
+from tests.helpers.at_once import at_home, call, wait_at_once
 from tests.helpers.linking import asked_for, free_port, settle_port, way_back
 from tests.helpers.shop import Shop
 
@@ -77,13 +78,10 @@ class Desk:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cli, "_open_browser", open_browser)
             patch.setattr(sys, "stdin", io.StringIO(answer))
-            with pytest.raises(SystemExit) as ended:
-                cli.main(["link", str(self.shop.workbook), "e-sklep1", *options])
+            code = call("link", self.shop.workbook, "e-sklep1", *options)
         for browser in browsers:
             browser.join()
         said = self.capture.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
         return code, said.out, said.err
 
 
@@ -91,8 +89,7 @@ class Desk:
 def desk(
     tmp_path: Path, simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Desk:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    at_home(tmp_path, monkeypatch)
     shop = Shop(tmp_path, simulator, accounts=["e-sklep1"])
     (tmp_path / "e-sklep1.allegro.token").unlink()
     shop.fill([])
@@ -301,8 +298,17 @@ def other_environment(desk: Desk) -> None:
     desk.file.write_text(json.dumps(desk.held() | {"environment": "production"}))
 
 
-@pytest.mark.parametrize(("before", "found"), [(other_login, "e-sklep2"), (other_environment, "production")])
-@pytest.mark.parametrize(("answer", "code"), [("", 2), ("\n", 2), ("n\n", 2), ("x\n", 2), ("t\n", 0), ("Yes\n", 0)])
+@pytest.mark.parametrize(
+    ("before", "found", "answer", "code"),
+    [
+        (other_login, "e-sklep2", "", 2),
+        (other_login, "e-sklep2", "\n", 2),
+        (other_login, "e-sklep2", "n\n", 2),
+        (other_login, "e-sklep2", "t\n", 0),
+        (other_environment, "production", "", 2),
+        (other_environment, "production", "Yes\n", 0),
+    ],
+)
 def test_tokens_of_somebody_else_are_replaced_only_after_asking(
     desk: Desk, before: Callable[[Desk], None], found: str, answer: str, code: int
 ) -> None:
@@ -358,8 +364,7 @@ def test_a_workbook_that_cannot_be_written_does_not_cost_the_login(desk: Desk, b
     assert "Tokeny pobrane pomyślnie" in err
     assert "Tokeny są zapisane, ale kolumn konta nie wpisano" in err
     assert desk.shop.workbook.read_bytes() == before
-    with pytest.raises(SystemExit, match="0"):
-        cli.main(["tokens", str(desk.shop.workbook)])
+    assert call("tokens", desk.shop.workbook) == 0
     assert desk.shop.table("Accounts")[0]["login"] == "e-sklep1"
 
 
@@ -431,18 +436,7 @@ def test_an_account_that_is_not_in_the_workbook(desk: Desk) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The program waits in no time; how long it waited."""
-    slept: list[float] = []
-    offset = 0.0
-    real = SystemClock.now
-
-    def sleep(_self: SystemClock, seconds: float) -> None:
-        nonlocal offset
-        offset += seconds
-        slept.append(seconds)
-
-    monkeypatch.setattr(SystemClock, "sleep", sleep)
-    monkeypatch.setattr(SystemClock, "now", lambda self: real(self) + timedelta(seconds=offset))
-    return slept
+    return wait_at_once(monkeypatch)
 
 
 def polls(desk: Desk) -> list[str]:

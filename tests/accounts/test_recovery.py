@@ -13,6 +13,7 @@ import pytest
 from batch.accounts.spool import Spool
 from batch.accounts.token_file import parse_token
 from batch.errors import LoginNeeded
+from batch.messages import catalogue
 from tests.helpers.accounts import Station
 from tests.helpers.renew_process import Process
 from tests.helpers.token_endpoint import GRACE, AllegroTokens
@@ -56,8 +57,11 @@ def test_a_renewal_killed_at_any_step_is_made_good_by_the_next_start(
         allegro.age += 0 if grace else GRACE + 1
         spent_unsaved = allegro.renewals > before and old in str(newest(pc))
         if spent_unsaved and not grace:
-            with pytest.raises(LoginNeeded, match="token_grant_dead"):
+            with pytest.raises(LoginNeeded, match="token_grant_dead") as caught:
                 pc.store().current()
+            said = str(catalogue("en").explain(caught.value.code, **caught.value.facts))
+            assert str(pc.path) in said
+            assert "link command" in said
             outcomes.append("login")
         else:
             token = pc.store().current()

@@ -322,6 +322,23 @@ def test_a_share_that_is_not_connected_is_not_a_login(pc: Station, tmp_path: Pat
     assert str(pc.folder) in explained(caught.value)
 
 
+def test_in_a_synchronised_folder_nothing_is_renewed(pc: Station, allegro: AllegroTokens, tmp_path: Path) -> None:
+    """There the lock holds nobody off. A token with time left is used as it is, and a stranger's program is named."""
+    pc.folder = tmp_path / "OneDrive - Firma"
+    pc.folder.mkdir()
+    pc.write(left=3600)
+    assert pc.store().current().access_token == allegro.access_token
+    pc.write()
+    before = pc.path.read_bytes()
+    with pytest.raises(AccountError) as caught:
+        pc.store().current()
+    assert caught.value.code == "token_folder_synchronised"
+    assert "OneDrive" in explained(caught.value)
+    assert allegro.requests == 0
+    assert pc.path.read_bytes() == before
+    assert [entry.name for entry in pc.folder.iterdir()] == [pc.path.name]
+
+
 def test_a_folder_in_place_of_the_file_is_said_so(pc: Station) -> None:
     pc.path.mkdir()
     with pytest.raises(AccountError) as caught:

@@ -340,6 +340,16 @@ def test_what_a_killed_run_left_is_settled_and_not_sent_again(
     assert allegro.sent == []
 
 
+def test_of_many_calls_those_that_may_never_have_arrived_are_asked_about_at_once(desk: Desk) -> None:
+    """The list would be cheaper, but only the reports say that Allegro never got them; the same run sends them anew."""
+    allegro = FakeAllegro(offers(5), on_report=lambda c, _n: OPEN_YET if c.state is State.ACCEPTED else None)
+    steps = desk.steps(allegro, [wants(n) for n in range(1, 6)])
+    left = [desk.journal.intend_changes([replace(s.changes[0], command=f"dead {n}")])[0] for n, s in enumerate(steps)]
+    desk.journal.save_changes([replace(left[0], state=State.ACCEPTED)])
+    assert desk.executor(allegro, wait=0).watch([replace(left[0], state=State.ACCEPTED), *left[1:]]) is None
+    assert desk.states() == [State.ACCEPTED]
+
+
 def test_a_change_that_is_still_open_is_followed_by_its_row(desk: Desk) -> None:
     """A later run waits for it and sends nothing of its own."""
     allegro = FakeAllegro(offers(1), on_report=lambda _c, n: DONE if n == 2 else OPEN_YET)

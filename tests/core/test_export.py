@@ -284,7 +284,7 @@ def test_figures_and_sentences() -> None:
     assert figures.totals == {"PLN": {Decimal(23): Decimal(10), "zw.": Decimal(10), None: Decimal(10)}}
     assert list(figures.totals["PLN"]) == [Decimal(23), "zw.", None]
     assert (figures.not_adding_up, figures.blank_vat, figures.cut) == ([bad], [bad], [bad])
-    for language, parts in (("pl", ["PLN: razem 30.00", "23%: 10.00, zw.: 10.00, nieznany: 10.00", "o 1.00"]),
+    for language, parts in (("pl", ["PLN: razem 30,00", "23%: 10,00; zw.: 10,00; nieznany: 10,00", "o 1,00"]),
                             ("en", ["PLN: 30.00 gross", "unknown: 10.00", "by 1.00"])):  # fmt: skip
         text = "\n".join(sentences(figures, catalogue(language), dry_run=False))
         for part in [*parts, "order-1", "o9", "missing_vat_rate"]:

@@ -162,6 +162,14 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         {"row": row(), "entry": entry(State.UNDONE, offer_id="100", **HELD_VALUES)},
         "undone",
     ),
+    "taken back by an undo that was killed, the row still names it": (
+        {"held": None, "entry": entry(State.UNDONE, offer_id="100", **HELD_VALUES)},
+        "undone",
+    ),
+    "taken back, the row names another": (
+        {"entry": entry(State.UNDONE, offer_id="99", **HELD_VALUES)},
+        "offer_unchanged",
+    ),
     "taken back, wanted again": (
         {"row": row(action=Action.CREATE), "held": None, "entry": entry(State.UNDONE, **HELD_VALUES)},
         "create",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batch.model import Change, Entry, FoundOffer, Money, Outcome, State, Way
-from batch.plan_changes import ChangeStep
+from batch.plan_changes import OPEN, ChangeStep
 from batch.plan_undo import plan_undo
 from tests.helpers.drafts import NOW, SELLER, entry, row
 
@@ -25,8 +25,8 @@ def done(way: Way = Way.PRICE, **more: Any) -> Change:
         Way.STOCK: {"old_stock": 5, "new_stock": 8},
         Way.PATCH: {"old_stock": 5, "new_stock": 0},
     }.get(way, {})
-    values |= {"old_status": "ACTIVE", "updated_at": NOW, **more}
-    return Change(3, SELLER, "then", "100", "X7", way, State.DONE, **values)
+    values |= {"old_status": "ACTIVE", "updated_at": NOW}
+    return replace(Change(3, SELLER, "then", "100", "X7", way, State.DONE, **values), **more)
 
 
 CASES: dict[str, tuple[list[Entry], list[Change], FoundOffer | None, str]] = {
@@ -60,7 +60,7 @@ def test_what_takes_a_run_back(
     entries: list[Entry], changes: list[Change], held: FoundOffer | None, expected: str
 ) -> None:
     """Each thing a run may have done, and what Allegro may hold by now."""
-    plan = plan_undo(entries, changes, {"100": held} if held else {}, {"100": row(offer_id="100")}, run="undo")
+    plan = plan_undo(entries, changes, [], {"100": held} if held else {}, {"100": row(offer_id="100")}, run="undo")
     assert " ".join(map(said, plan)) == expected
 
 
@@ -79,6 +79,42 @@ def said(planned: ChangeStep | Outcome) -> str:
 def test_taking_back_an_undo_brings_the_newer_price_again() -> None:
     """An undo is a run like any other."""
     back = done(old_price=NEW, new_price=OLD)
-    [step] = plan_undo([], [back], {"100": replace(HELD, price=OLD)}, {"100": row()}, run="undo")
+    [step] = plan_undo([], [back], [], {"100": replace(HELD, price=OLD)}, {"100": row()}, run="undo")
     assert isinstance(step, ChangeStep)
     assert step.changes[0].new_price == NEW
+
+
+UNTOLD: dict[str, tuple[Change, FoundOffer, str]] = {
+    # a change the workbook does not know the end of, what Allegro holds, what is planned
+    "of the run itself, under way": (done(state=State.ACCEPTED), HELD, "pending"),
+    "of another run, under way": (done(run="other", id=9, state=State.SENDING), HELD, "pending"),
+    "of the run itself, done": (done(), HELD, "price 10 told 3"),
+    "of an undo that was killed": (done(run="undo", id=9), replace(HELD, price=OLD), "offer_updated 9"),
+    "of a later run": (done(run="later", id=9), replace(HELD, price=OTHER), "skipped changed_since"),
+}
+
+
+@pytest.mark.parametrize(("untold", "held", "expected"), UNTOLD.values(), ids=UNTOLD)
+def test_what_is_under_way_comes_first_and_what_was_never_told_is_told(
+    untold: Change, held: FoundOffer, expected: str
+) -> None:
+    """While Allegro works on an offer nothing is planned about it; an answer that a kill swallowed is given."""
+    changes = [] if untold.state in OPEN and untold.run == "then" else [done()]
+    [planned] = plan_undo([], changes, [untold], {"100": held}, {"100": row(offer_id="100")}, run="again")
+    if isinstance(planned, Outcome):
+        assert said(planned) + "".join(f" {n}" for n in planned.changes) == expected
+    elif planned.pending:
+        assert (planned.pending, planned.all_changes, expected) == ((untold,), (), "pending")
+    else:
+        words = [f"{c.way} {c.new_price.amount}" for c in planned.changes if c.new_price]
+        assert " ".join([*words, "told", *map(str, planned.earlier)]) == expected
+
+
+def test_drafts_deleted_by_an_undo_that_was_killed_are_told() -> None:
+    """Their rows lose the number and get their answer."""
+    gone = Change(9, SELLER, "undo", "100", "X7", Way.DELETE, State.DONE)
+    [planned] = plan_undo(
+        [replace(MADE, state=State.UNDONE)], [], [gone], {}, {"100": row(offer_id="100")}, run="again"
+    )
+    assert isinstance(planned, Outcome)
+    assert (planned.code, planned.offer_id, planned.changes) == ("undone", "100", (9,))

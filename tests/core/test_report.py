@@ -120,6 +120,7 @@ def test_kept_rows_are_those_of_the_newest_runs() -> None:
     assert report.kept_result_rows(table, keep=2, drop_plans=False) == [5, 6]
     assert report.kept_result_rows(table, keep=19, drop_plans=True) == [2, 3, 5, 6]
     assert report.kept_result_rows(table, keep=0, drop_plans=False) == []
+    assert report.kept_result_rows(table, keep=2, without={"r2"}, drop_plans=True) == [2, 3, 6]
 
 
 def test_answers_survive_the_journal() -> None:

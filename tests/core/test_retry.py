@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.allegro.retry import LONGEST_WAIT, may_send_again, patience_with, seconds_to_wait
+from batch.allegro.retry import LONGEST_WAIT, is_passing, may_send_again, patience_with, seconds_to_wait
 from batch.errors import ApiError, NoAnswer, Rejected, ServerTrouble, TokenTrouble, TooMany
 
 ERRORS: dict[str, tuple[ApiError, bool, bool]] = {
@@ -44,3 +44,26 @@ def test_without_a_network_patience_is_shorter() -> None:
     assert patience_with(NoAnswer("no_answer", sent=False), 180) == 60
     assert patience_with(ServerTrouble("server_trouble"), 180) == 180
     assert patience_with(NoAnswer("no_answer", sent=False), 5) == 5
+
+
+FAILED_TASKS: dict[str, tuple[list[str], bool]] = {
+    "trouble at Allegro": (["INTERNAL_SERVER_ERROR"], True),
+    "in Java's spelling": (["InternalServerErrorException"], True),
+    "not there for the moment": (["SERVICE_UNAVAILABLE"], True),
+    "took too long": (["RequestTimeout"], True),
+    "another edit runs": (["OFFER_IS_BEING_PROCESSED"], True),
+    "at the same time": (["CONCURRENT_MODIFICATION"], True),
+    "one of several": (["PRICE_TOO_LOW", "TOO_MANY_REQUESTS"], True),
+    "no such offer": (["OFFER_NOT_FOUND"], False),
+    "ended": (["OFFER_ENDED"], False),
+    "a bad price": (["ConstraintViolationException.Price"], False),
+    "an invalid value": (["VALIDATION_ERROR"], False),
+    "no word": ([""], False),
+    "nothing": ([], False),
+}
+
+
+@pytest.mark.parametrize(("codes", "passing"), FAILED_TASKS.values(), ids=FAILED_TASKS)
+def test_which_failed_tasks_are_worth_another_attempt(codes: list[str], passing: bool) -> None:
+    """Those whose reason lies in Allegro or in the moment, not in the row."""
+    assert is_passing(codes) is passing

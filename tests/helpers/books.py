@@ -18,6 +18,7 @@ from batch.workbook.schema import Kind
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 Part = bytes | Callable[[bytes], bytes]
 
+FEW = ("Accounts", "Products", "Results")  # the tables that writing answers needs
 FORMATS = {Kind.TEXT: "@", Kind.DATETIME: "yyyy\\-mm\\-dd\\ hh:mm", Kind.MONEY: "#,##0.00", Kind.INTEGER: "0"}
 
 

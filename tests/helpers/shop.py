@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import yaml
 
@@ -29,6 +30,7 @@ from batch.workbook.template import write_template
 from batch.world import NoProgress, World, short_id
 
 ACCOUNT = "e-sklep1"
+MADE_TO_HOLD_SECRETS = (".token", ".access.json", "batch.yaml")
 DEFAULTS = [{"account": "e-sklep1", "shipping_rates": "Kurier i automaty"}]
 
 
@@ -155,13 +157,18 @@ class Shop:
         return [{"_row": row[0]} | {key: text_of(table.value(row, key)) for key in table.columns} for row in table.rows]
 
     def leaks(self, *outputs: str) -> list[str]:
-        """Where a secret is told: in `outputs`, the workbook, journal or log. All tokens ever issued are secrets."""
+        """Where a secret is told: in `outputs`, or in any file but those that are made to hold secrets.
+
+        Secrets are the client's, all tokens ever issued, and what was ever sent to the token endpoint for tokens.
+        """
         tokens = self.simulator.world.tokens
-        secrets = [self.secret, *tokens._by_access, *tokens._by_refresh]
+        sent = [parse_qs(e.body) for e in self.simulator.requests if e.path == "/auth/oauth/token"]
+        keys = ("code", "code_verifier", "device_code", "refresh_token")
+        secrets = {self.secret, *tokens._by_access, *tokens._by_refresh}
+        secrets |= {value for form in sent for key in keys for value in form.get(key, [])}
         places = {f"output {number}": text.encode() for number, text in enumerate(outputs)}
-        files = [self.workbook, *self.folder.glob("journal*")]
-        files += [*self.folder.rglob("*.log"), *self.folder.rglob("report.html")]
-        places |= {file.name: _unpacked(file) for file in files if file.is_file()}
+        files = [file for file in self.folder.rglob("*") if file.is_file()]
+        places |= {file.name: _unpacked(file) for file in files if not file.name.endswith(MADE_TO_HOLD_SECRETS)}
         return [name for name, content in places.items() if any(secret.encode() in content for secret in secrets)]
 
     def offers(self, account: str = ACCOUNT) -> list[dict[str, Any]]:

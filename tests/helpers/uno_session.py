@@ -84,6 +84,7 @@ def office():
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         shutil.rmtree(profile, ignore_errors=True)
 
 

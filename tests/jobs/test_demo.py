@@ -40,6 +40,7 @@ def test_demo_ends_with_drafts_and_failures_of_each_kind(tmp_path: Path) -> None
             "profile_unknown", "default_missing", "default_unknown", "duplicate_row", "product_not_found",
             "product_ambiguous", "parameters_missing", "limit_reached", "rejected"} <= codes(first)  # fmt: skip
     assert str(Path("demo") / "demo.xlsx") in done.stderr
+    assert len(read_workbook(first, tables=["Orders"]).tables["Orders"].rows) == 7
     before = first.read_bytes()
     again = program(tmp_path, "demo", "--rows", "1", "--lang", "en")
     assert "Draft created" in again.stderr

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from batch import cli
 from batch.simulator import Simulator, catalogue
+from tests.helpers.at_once import at_home, call
 from tests.helpers.shop import Shop
 
 
@@ -68,7 +68,7 @@ def test_tokens_stay_fresh_between_runs(tmp_path: Path, simulator: Simulator) ->
     assert json.loads(public.read_text("utf-8"))["access_token"] == held["access_token"]
 
 
-def test_a_turn_of_the_systems_scheduler(tmp_path: Path, simulator: Simulator) -> None:
+def test_a_turn_of_the_systems_scheduler(tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command that `--dry-run` shows is one run; the token that would not last until the next one is renewed."""
     shop = Shop(tmp_path, simulator, accounts=["e-sklep1"])
     shop.link("e-sklep1", expires_in=40 * 60)
@@ -76,8 +76,8 @@ def test_a_turn_of_the_systems_scheduler(tmp_path: Path, simulator: Simulator) -
     eleven_hours_old = json.loads(file.read_text()) | {"refreshed_at": f"{datetime.now(UTC) - timedelta(hours=11)}"}
     file.write_text(json.dumps(eleven_hours_old))
     shop.fill([{"ean": catalogue.gtin(0), "price": 20, "stock": 1}])
-    done = shop.run("schedule", "--once", "--every", "1h")
-    assert done.returncode == 0, done.stderr
+    at_home(tmp_path, monkeypatch)
+    assert call("schedule", shop.workbook, "--once", "--every", "1h") == 0
     assert len(shop.offers()) == 1
     assert simulator.state()["renewals"] == 1
 
@@ -86,9 +86,8 @@ def test_a_turn_of_the_systems_scheduler(tmp_path: Path, simulator: Simulator) -
 def test_what_cannot_be_is_refused_before_anything_runs(
     tmp_path: Path, simulator: Simulator, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    at_home(tmp_path, monkeypatch)
     shop = Shop(tmp_path, simulator, accounts=["e-sklep1"])
     shop.fill([])
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(["schedule", str(shop.workbook), *arguments])
+    assert call("schedule", shop.workbook, *arguments) == 2
     assert simulator.requests == []

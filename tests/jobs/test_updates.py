@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batch.simulator import Settings, Simulator, catalogue
+from tests.helpers.kill_at import Forks
 from tests.helpers.shop import Shop
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks(times=TIMES) as running:
+        yield running
+
+
 @pytest.fixture
-def shop(tmp_path: Path, simulator: Simulator) -> Shop:
+def shop(tmp_path: Path, simulator: Simulator, forks: Forks) -> Shop:
     simulator.settings.command_polls = 0
-    return Shop(tmp_path, simulator, times=TIMES)
+    return ForkedShop(tmp_path, simulator, forks=forks)
+
+
+@dataclass
+class ForkedShop(Shop):
+    """A shop whose commands are forks of one process that has loaded the program."""
+
+    forks: Forks = field(kw_only=True)
+
+    def run(self, *arguments: str, **_: Any) -> subprocess.CompletedProcess[str]:
+        ended = self.forks.run(self, *arguments)
+        return subprocess.CompletedProcess(arguments, ended.returncode, ended.stdout, ended.stderr)
 
 
 def held(shop: Shop) -> list[tuple[str, int, str]]:
@@ -148,6 +169,16 @@ def test_without_waiting_changes_are_pending_and_any_later_run_settles_them(shop
     assert len(writes(shop)) == 1
 
 
+def test_an_undo_waits_for_what_is_under_way(shop: Shop) -> None:
+    """The run did not wait for its change: it is settled first, and then taken back."""
+    shop.simulator.settings.command_polls = 1
+    [offer] = shop.simulator.add_offers("e-sklep1", [OFFER])
+    shop.fill([{"offer_id": offer, "price": 11}])
+    first = run(shop, "run", "--wait", "0")
+    assert run(shop, "undo", first["run"])["counts"] == {"offer_updated": 1}
+    assert held(shop) == [("10.00", 5, "ACTIVE")]
+
+
 def test_a_newer_price_waits_for_the_older_one(shop: Shop) -> None:
     """The workbook changed while Allegro still worked on the first price: the last one wins."""
     shop.simulator.settings.command_polls = 2
@@ -257,10 +288,10 @@ def test_one_accounts_trouble_does_not_hold_up_another(shop: Shop) -> None:
     assert (summary["counts"], summary["exit_code"]) == ({"offer_updated": 1, "login_needed": 1}, 3)
 
 
-def test_the_bulk_command_is_used_for_prices_of_their_own(tmp_path: Path) -> None:
+def test_the_bulk_command_is_used_for_prices_of_their_own(tmp_path: Path, forks: Forks) -> None:
     """60 prices that differ: 3 calls; 40 stocks that are equal: one."""
     with Simulator(settings=Settings(command_polls=0)) as simulator:
-        shop = Shop(tmp_path, simulator, times=TIMES)
+        shop = ForkedShop(tmp_path, simulator, forks=forks)
         ids = simulator.add_offers("e-sklep1", [OFFER] * 60)
         shop.fill(
             [{"offer_id": o, "price": 10 + n / 100 + 0.01, "stock": 7 if n < 40 else 5} for n, o in enumerate(ids)]

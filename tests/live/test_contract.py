@@ -16,9 +16,9 @@ from batch.clock import SystemClock
 from batch.errors import WorkbookError
 from batch.workbook.desk import ClosedWorkbook, Desk, open_desk
 from batch.workbook.live import LiveWorkbook
-from batch.workbook.patch import BodyRow, SetBody, SetCells
-from tests.helpers.books import grid, make_book, rebuild, replacing, sheet_part, table_part
-from tests.workbook.test_patch import TYPES, results
+from batch.workbook.patch import BodyRow, CellOut, SetBody, SetCells, TableChange, UpdateBody
+from tests.helpers.books import FEW, grid, make_book, rebuild, replacing, sheet_part, table_part
+from tests.workbook.test_patch import MOMENT, TYPES, results
 
 Reach = Callable[[Path], Desk]
 
@@ -48,7 +48,7 @@ def cells(request: pytest.FixtureRequest, reach: Reach) -> Callable[[Path, str],
     return found
 
 
-def write(desk: Desk, *changes: SetCells | SetBody) -> None:
+def write(desk: Desk, *changes: TableChange) -> None:
     desk.update(desk.read([change.table for change in changes]), lambda now: changes)
 
 
@@ -68,7 +68,9 @@ def test_values_of_every_type(tmp_path: Path, reach: Reach) -> None:
         {"status": "✔ a row of answers alone is no row"},
         {"account": "k3", "price": "12,30 zł", "updated_at": datetime(2026, 1, 5), "active": True},  # noqa: DTZ001
     ]
-    path = make_book(tmp_path / "b.xlsx", {"Products": rows}, at={"Products": (6, 3)}, own={"Products": ["Mój"]})
+    path = make_book(
+        tmp_path / "b.xlsx", {"Products": rows}, at={"Products": (6, 3)}, own={"Products": ["Mój"]}, tables=FEW
+    )
     table = reach(path).read(["Products"]).tables["Products"]
     assert str(table.cell_ref("price", 8)) == "Produkty!F8"
     assert [(row[0], *row[1][:4], row[1][-1]) for row in table.rows] == [
@@ -81,13 +83,13 @@ def test_values_of_every_type(tmp_path: Path, reach: Reach) -> None:
 
 @pytest.mark.parametrize("language", ["pl", "en"])
 def test_headings_of_both_languages(tmp_path: Path, reach: Reach, language: str) -> None:
-    path = make_book(tmp_path / "b.xlsx", {"Products": [{"ean": "1", "stock": 5}]}, language=language)
+    path = make_book(tmp_path / "b.xlsx", {"Products": [{"ean": "1", "stock": 5}]}, language=language, tables=FEW)
     assert column(reach(path), "Products", "stock") == [5]
 
 
 def test_rows_right_below_a_table_belong_to_it(tmp_path: Path, reach: Reach) -> None:
     """They are read down to the first blank row and get their answers."""
-    path = make_book(tmp_path / "b.xlsx", {"Products": [{"account": "a", "ean": "1"}]})
+    path = make_book(tmp_path / "b.xlsx", {"Products": [{"account": "a", "ean": "1"}]}, tables=FEW)
     book = openpyxl.load_workbook(path)
     for row, text in ((3, "2"), (4, "3"), (6, "note")):
         book["Produkty"].cell(row, 2, text)
@@ -103,7 +105,9 @@ def test_rows_right_below_a_table_belong_to_it(tmp_path: Path, reach: Reach) -> 
 
 def test_what_is_written_is_read(tmp_path: Path, reach: Reach) -> None:
     """Every type comes back as documented."""
-    desk = reach(make_book(tmp_path / "b.xlsx", {"Products": [{"ean": "1", "status": "old"} for _ in TYPES]}))
+    desk = reach(
+        make_book(tmp_path / "b.xlsx", {"Products": [{"ean": "1", "status": "old"} for _ in TYPES]}, tables=FEW)
+    )
     write(desk, SetCells("Products", {row: {key: value} for row, (_, key, value, _) in enumerate(TYPES, 2)}))
     found = {key: column(desk, "Products", key) for key in ("status", "updated_at")}
     read = {name: found[key][at] for at, (name, key, _, _) in enumerate(TYPES)}
@@ -127,7 +131,9 @@ def test_text_stays_text(tmp_path: Path, reach: Reach) -> None:
         for row in range(len(texts)):
             sheet.write_blank(row + 1, 9, None, styles[row // len(LOOKALIKES)])
 
-    desk = reach(make_book(tmp_path / "b.xlsx", {"Products": [{"ean": "0012"} for _ in texts]}, finish=formatted))
+    desk = reach(
+        make_book(tmp_path / "b.xlsx", {"Products": [{"ean": "0012"} for _ in texts]}, finish=formatted, tables=FEW)
+    )
     write(desk, SetCells("Products", {row: {"status": text} for row, text in enumerate(texts, 2)}))
     assert column(desk, "Products", "status") == texts
     assert set(column(desk, "Products", "ean")) == {"0012"}
@@ -138,7 +144,7 @@ def test_text_stays_text(tmp_path: Path, reach: Reach) -> None:
 )
 def test_a_body_is_what_was_asked_for(tmp_path: Path, reach: Reach, wanted: list[Any]) -> None:
     """New, kept, moved, dropped and doubled rows, in order; the table is as long as its body, and can grow again."""
-    desk = reach(make_book(tmp_path / "b.xlsx", {"Results": [{"run": n} for n in "234"]}))
+    desk = reach(make_book(tmp_path / "b.xlsx", {"Results": [{"run": n} for n in "234"]}, tables=FEW))
     write(desk, SetBody("Results", results(*wanted)))
     assert column(desk, "Results", "run") == [str(run) for run in wanted]
     desk.check_writable(("Results",))
@@ -152,7 +158,7 @@ def test_kept_rows_take_their_neighbours_along(tmp_path: Path, reach: Reach, cel
     rows = [
         {"run": f"r{n}", "row": n, "time": day, "Nota": f"n{n}", "F": f"=A{n}&F{n}+$A$1+Konta!B{n}"} for n in (2, 3, 4)
     ]
-    path = make_book(tmp_path / "b.xlsx", {"Results": rows}, own={"Results": ["Nota", "F"]})
+    path = make_book(tmp_path / "b.xlsx", {"Results": rows}, own={"Results": ["Nota", "F"]}, tables=FEW)
     desk = reach(path)
     write(desk, SetBody("Results", [BodyRow(None, {"run": "new"}), BodyRow(4, {"code": "c"}), BodyRow(2)]))
     found = cells(path, "Wyniki")
@@ -190,7 +196,7 @@ def test_cells_beside_the_table_stay_where_they_are(tmp_path: Path, reach: Reach
             sheet.write(row, 30, f"right{row}")
 
     path = make_book(
-        tmp_path / "b.xlsx", {"Results": [{"run": n} for n in "abc"]}, at={"Results": (2, 4)}, finish=beside
+        tmp_path / "b.xlsx", {"Results": [{"run": n} for n in "abc"]}, at={"Results": (2, 4)}, finish=beside, tables=FEW
     )
     desk = reach(path)
     for body in (results(6, 4), results("x"), results(*"vwxyz"), []):
@@ -198,6 +204,21 @@ def test_cells_beside_the_table_stay_where_they_are(tmp_path: Path, reach: Reach
         found = cells(path, "Wyniki")
         assert [found[f"A{n}"] for n in range(1, 13)] == [f"left{n}" for n in range(12)]
         assert [found[f"AE{n}"] for n in range(1, 13)] == [f"right{n}" for n in range(12)]
+
+
+def test_changed_rows_stay_where_the_user_put_them(tmp_path: Path, reach: Reach, cells: Any) -> None:
+    """New rows come below; a row in which nothing changes keeps its stamp; the user's notes stay with their rows."""
+    rows = [{"run": run, "code": "c", "time": datetime(2026, 1, 5), "Nota": f"n {run}"} for run in "ba"]  # noqa: DTZ001
+    path = make_book(tmp_path / "b.xlsx", {"Results": rows}, own={"Results": ["Nota"]}, tables=FEW)
+    desk = reach(path)
+    stamp: dict[str, CellOut] = {"time": MOMENT}
+    for _ in range(2):
+        write(desk, UpdateBody("Results", {2: {"code": "c"}, 3: {"code": "new"}}, stamp=stamp))
+    write(desk, UpdateBody("Results", {}, [{"run": "=c", "code": "d"}], stamp))
+    assert column(desk, "Results", "run") == ["b", "a", "=c"]
+    assert column(desk, "Results", "code") == ["c", "new", "d"]
+    assert [str(time) for time in column(desk, "Results", "time")] == ["2026-01-05", *["2026-07-06 12:30:00"] * 2]
+    assert [cells(path, "Wyniki").get(f"D{row}") for row in (2, 3, 4)] == ["n b", "n a", None]
 
 
 # --- refusing

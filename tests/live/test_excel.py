@@ -16,9 +16,9 @@ from batch.errors import WorkbookError
 from batch.workbook import excel as manners
 from batch.workbook.desk import ClosedWorkbook, Desk, open_desk
 from batch.workbook.live import LiveWorkbook
-from batch.workbook.patch import SetBody, SetCells
+from batch.workbook.patch import BodyRow, SetBody, SetCells
 from batch.workbook.read import WorkbookData
-from tests.helpers.books import make_book
+from tests.helpers.books import FEW, make_book
 from tests.helpers.excel_on_libreoffice import CALL_REJECTED, IGNORED, ComError, Excel
 from tests.workbook.test_patch import results
 
@@ -47,8 +47,8 @@ class Hours:
 @pytest.fixture
 def path(tmp_path: Path, excel: Excel) -> Path:
     """A workbook that is open in Excel."""
-    book = make_book(tmp_path / "b.xlsx", {"Products": PRODUCTS, "Results": [{"run": "a"}]})
-    return excel.open(book)
+    rows = {"Products": PRODUCTS, "Results": [{"run": "a"}]}
+    return excel.open(make_book(tmp_path / "b.xlsx", rows, tables=FEW))
 
 
 def write(desk: Desk, changes: list[Any]) -> None:
@@ -118,12 +118,33 @@ def test_an_excel_that_fails_hides_nothing(path: Path, excel: Excel) -> None:
         assert len(desk.read(["Products"]).tables["Products"].rows) == 5
 
 
+def test_an_xlwings_that_does_not_load_hides_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pywin32 missing or broken: the same."""
+    monkeypatch.setitem(sys.modules, "xlwings", None)
+    with open_desk(path, Hours()) as desk:
+        assert isinstance(desk, ClosedWorkbook)
+
+
 def test_a_busy_excel_with_other_workbooks_is_not_waited_for(tmp_path: Path, excel: Excel) -> None:
     closed = make_book(tmp_path / "closed.xlsx")
     clock = Hours()
     with excel.busy(), open_desk(closed, clock) as desk:
         assert isinstance(desk, ClosedWorkbook)
     assert clock.time == 0
+
+
+def test_a_workbook_in_an_excel_that_stays_busy_is_open_elsewhere(path: Path, excel: Excel) -> None:
+    """After a minute it is a file that cannot be written now; with --anyway it is read as it was saved."""
+    clock = Hours()
+    excel.type(path, "Produkty", "C3", 7.25)
+    with excel.busy(on="books"), open_desk(path, clock) as desk:
+        assert isinstance(desk, ClosedWorkbook)
+        with pytest.raises(WorkbookError) as refused:
+            desk.check_writable(("Results",))
+        table = desk.read(["Products"]).tables["Products"]
+    assert refused.value.code == "workbook_open"
+    assert table.value(table.rows[1], "price") == 5
+    assert manners.PATIENCE <= clock.time <= manners.PATIENCE + manners.PAUSE
 
 
 @pytest.mark.parametrize("command", ["--help", "run"])
@@ -195,8 +216,33 @@ def test_excel_is_put_back_after_an_error(path: Path, excel: Excel, at: str) -> 
     assert excel.engine.flags == AS_IT_WAS
 
 
-@pytest.mark.parametrize("code", [CALL_REJECTED, IGNORED])
-@pytest.mark.parametrize("on", ["", "put", "tables", "calculation"])
+class ExcelBusyError(Exception):
+    """Of this name in xlwings, where it cannot be imported without Windows."""
+
+
+REFUSALS = [
+    (ComError(CALL_REJECTED), True),
+    (ComError(0x8001010A - 2**32), True),
+    (ComError(-2147352567, IGNORED), True),
+    (ExcelBusyError(), True),
+    (AttributeError("Property 'Excel.Application.ScreenUpdating' can not be set."), True),
+    (AttributeError("'NoneType' object has no attribute 'row'"), False),
+    (ComError(0x800A03EC - 2**32), False),
+    (ComError(0x800706BA - 2**32), False),
+    (WorkbookError("workbook_open"), False),
+    (KeyError("x"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "busy"), REFUSALS, ids=[str(error)[:50] for error, _ in REFUSALS])
+def test_which_errors_say_that_excel_is_busy(error: Exception, *, busy: bool) -> None:
+    """Only those are waited for."""
+    assert manners.is_busy(error) is busy
+
+
+@pytest.mark.parametrize(
+    ("on", "code"), [("", CALL_REJECTED), ("put", IGNORED), ("tables", CALL_REJECTED), ("calculation", IGNORED)]
+)
 def test_a_user_who_edits_a_cell_is_waited_for(path: Path, excel: Excel, on: str, code: int) -> None:
     """The refusals of a busy Excel, at any call; the work begins anew and is done once."""
     with open_desk(path, Hours()) as desk, excel.busy(on=on, times=5, code=code):
@@ -209,6 +255,7 @@ def test_waiting_ends(path: Path, excel: Excel) -> None:
     """A user at lunch with a cell half typed: an error after a minute, and no wait where none is wanted."""
     clock = Hours()
     with open_desk(path, clock) as desk:
+        assert isinstance(desk, LiveWorkbook)
         book = desk.read(["Products"])
         with excel.busy(on="sheets"):
             for wait, seconds in ((True, manners.PATIENCE), (False, 0.0)):
@@ -238,6 +285,40 @@ def test_a_user_who_sorts_while_we_wait_gets_the_answers_in_their_rows(path: Pat
     assert [table.value(row, "status") for row in table.rows] == ["for 5", "for 4", "for 3", "for 2", "for 1"]
 
 
+@pytest.mark.parametrize("on", ["put", "get", "put_formulas", "resize", "number_format", "set_number_format"])
+def test_a_body_once_begun_is_finished(tmp_path: Path, excel: Excel, on: str) -> None:
+    """A user who begins to edit while rows are moving: begun anew it would be made of rows half moved already."""
+    rows = [{"run": run, "row": at, "Nota": f"note {run}", "F": f"=F{at}*2"} for at, run in enumerate("abcd", 2)]
+    path = excel.open(make_book(tmp_path / "b.xlsx", {"Results": rows}, own={"Results": ["Nota", "F"]}, tables=FEW))
+    asked = 0
+
+    def oldest_goes(now: WorkbookData) -> list[SetBody]:
+        nonlocal asked
+        asked += 1
+        new = [BodyRow(None, {"run": run, "row": 0}) for run in ("e", "f", "g")]
+        return [SetBody("Results", [BodyRow(at) for at, _ in now.tables["Results"].rows[1:]] + new)]
+
+    with open_desk(path, Hours()) as desk:
+        book = desk.read(["Results"])
+
+        def edit(do: str, _arguments: Any) -> None:
+            nonlocal begun
+            begun = begun or do == "screen_updating"
+            if begun and do == on and refusals:
+                refusals.pop()
+                raise ComError(CALL_REJECTED)
+
+        begun, refusals = False, [*range(7)]
+        excel.engine.before_call = edit
+        desk.update(book, oldest_goes)
+        found = desk.read(["Results"]).tables["Results"]
+    assert (asked, refusals) == (1, [])
+    assert [found.value(row, "run") for row in found.rows] == [*"bcdefg"]
+    grid = excel.grid(path, "Wyniki")
+    assert [grid.get(f"D{at}") for at in range(2, 8)] == ["note b", "note c", "note d", None, None, None]
+    assert [grid.get(f"E{at}") for at in range(2, 9)] == [*(f"=F{at}*2" for at in range(2, 8)), None]
+
+
 def test_no_text_is_ever_tried_as_a_formula(path: Path, excel: Excel) -> None:
     """Not even for a moment, for some formulas act when they are calculated: it is right at the first try."""
     excel.ask(path, "set_number_format", sheet="Produkty", area=[3, 10, 3, 10], code="General")
@@ -259,6 +340,8 @@ def test_cells_that_do_not_take_their_value_in_a_block_take_it_alone(path: Path,
         write(desk, [SetCells("Products", {2: {"status": "=1"}, 3: {"status": "b", "updated_at": Hours().now()}}),
                      SetBody("Results", results("x", "+y"))])  # fmt: skip
         found = desk.read(["Results", "Products"])
+    formatted = [arguments["sheet"] for do, arguments in excel.engine.calls if do == "set_number_format"]
+    assert "Produkty" not in formatted
     assert [row[1][0] for row in found.tables["Results"].rows] == ["x", "+y"]
     assert [found.tables["Products"].value(row, "status") for row in found.tables["Products"].rows][:2] == ["=1", "b"]
 
@@ -290,6 +373,7 @@ def test_the_status_bar_is_given_back(path: Path, excel: Excel) -> None:
 
     def job() -> None:
         with open_desk(path, Hours()) as desk:
+            assert isinstance(desk, LiveWorkbook)
             desk.soon(lambda: done.set() or "3 of 7")
             assert done.wait(30)
             desk.read(["Products"])  # so that the job is over

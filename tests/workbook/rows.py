@@ -55,8 +55,12 @@ def sample_rows() -> dict[str, list[dict[str, Any]]]:
         "Orders": [
             {"order_id": "29738e61-7f6a", "buyer_phone": "+48600100200", "vat_rate": 23, "bought_at": noon},
             {"bought_at": morning, "line_total": Decimal("200.50"), "currency": "PLN"},
-            {"bought_at": next_noon, "line_total": Decimal(10), "currency": "PLN"},
+            {"bought_at": next_noon, "line_total": Decimal(10), "currency": "PLN", "order_status": "do realizacji"},
             {"bought_at": next_noon, "line_total": Decimal(99), "currency": "EUR"},
+            *(
+                {"bought_at": next_noon, "line_total": Decimal(1000), "currency": "PLN", "order_status": status}
+                for status in ("anulowane", "cancelled", "pozycja usunięta", "line removed")
+            ),
         ],
         "Settings": [
             {"key": "keep_runs", "value": 5},

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch import launcher
 from batch.workbook.macros import build
 from batch.workbook.macros.build import vba_project
 from batch.workbook.macros.compound_file import compound_file
@@ -128,7 +129,7 @@ def _decrypt(data: bytes, project_id: str) -> bytes:
 
 @pytest.mark.parametrize("language", ["pl", "en"])
 def test_every_button_finds_its_macro(tmp_path, language):
-    """Start has a button for each public Sub, Accounts one more; each Sub starts the action that its button names."""
+    """Start has a button for each action of run.bat, Accounts one more; each calls the Sub that starts its action."""
     path = tmp_path / "book.xlsm"
     write_template(path, language)
     with zipfile.ZipFile(path) as package:
@@ -136,6 +137,7 @@ def test_every_button_finds_its_macro(tmp_path, language):
     called = re.compile(r"<x:FmlaMacro>\[0\]!AllegroBatch\.(\w+)</x:FmlaMacro>")
     actions = dict(re.findall(r'^Public Sub (\w+)\(\)\n *StartRunner "(\w+)"', SOURCE, re.MULTILINE))
     assert {button.macro: button.action for button in (*STEPS, *DAILY)} == actions
+    assert set(actions.values()) == set(launcher.ACTIONS)
     assert called.findall(start) == list(map(attrgetter("macro"), (*STEPS, *DAILY)))
     assert called.findall(accounts) == ["LinkAccount"]
 

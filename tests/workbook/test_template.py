@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 from python_calamine import CalamineWorkbook
 
+from batch import launcher
 from batch.errors import WorkbookError
 from batch.messages import catalogue, entries
 from batch.workbook import schema
@@ -79,7 +80,6 @@ SETTING_DEFAULTS = {
     "keep_runs": 20,
 }
 LAST_ROW = 1_048_576
-ACTIONS = ("check", "run", "prices", "orders", "tokens", "dictionaries", "link")  # of run.bat
 languages = pytest.mark.parametrize("language", ["pl", "en"])
 
 
@@ -174,7 +174,8 @@ def test_calamine_finds_the_same_tables(tmp_path, language):
         ("Defaults", ["Post code", "VAT rate", "Shipping rates", "Safety information"], "@"),
         ("Accounts", ["Account", "Token file"], "@"),
         ("Accounts", ["Token valid until"], "yyyy-mm-dd hh:mm"),
-        ("Results", ["EAN", "Offer ID", "Link", "Trace ID"], "@"),
+        ("Results", ["EAN", "Offer ID", "Trace ID"], "@"),
+        ("Results", ["Link"], "General"),
         ("Results", ["Old price", "New price"], "#,##0.00"),
         ("Orders", ["Order ID", "Buyer phone", "Recipient phone", "Post code", "Tax ID", "Note"], "@"),
         ("Orders", ["Unit price", "Line total", "Paid", "Order total"], "#,##0.00"),
@@ -376,7 +377,7 @@ def test_start_tells_what_to_do(new, language):
     say = catalogue(language)
     assert {say.title(f"start_step_{number}") for number in (1, 2, 3, 4)} <= texts
     commands = [text.split() for text in texts if str(text).startswith("run.bat ")]
-    assert sorted(action for _, action, _ in commands) == sorted(ACTIONS)
+    assert sorted(action for _, action, _ in commands) == sorted(launcher.ACTIONS)
     assert {file for _, _, file in commands} == {{"pl": "PLIK", "en": "FILE"}[language]}
     assert not [cell for row in buttons.iter_rows() for cell in row if str(cell.value).startswith("run.bat ")]
 
@@ -393,7 +394,8 @@ def test_charts_show_figures_that_come_from_the_tables_by_name(new, language):
     named = set(re.findall(r"\b(?:products|results|orders|start)_[a-z_]+", formulas))
     assert named == {
         *("results_run", "results_status", "results_code", "results_time"),
-        *("orders_line_total", "orders_bought_at", "orders_currency", "start_run", "start_currency"),
+        *("orders_line_total", "orders_bought_at", "orders_currency", "orders_order_status"),
+        *("start_run", "start_currency"),
     }
     assert named <= set(book.defined_names)
     assert "[" not in formulas  # no heading of a table: users rename them

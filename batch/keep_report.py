@@ -34,7 +34,7 @@ def keep_report(summary: Summary, products: TableData, words: Catalogue, runs: P
         page = make_report(summary, words)
         path = write_report(runs / summary.run, page, failed_rows(summary.results, products), words)
         prune(runs)
-    except Exception as error:
+    except Exception as error:  # (the templates are the user's to edit, so anything may be wrong with them)
         log.exception("no report")
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return dataclasses.replace(summary, notes=[*summary.notes, words.say("report_failed", reason=reason)])

@@ -149,11 +149,11 @@ class _Reading:
             params["updatedAt.lte"] = _stamp(end + A_TICK - timedelta(microseconds=1))
         answer = self.session.get(PATH, params)
         with understanding(answer):
-            forms = list(answer.data["checkoutForms"])
+            forms = sorted(answer.data["checkoutForms"], key=lambda form: str(form.get("updatedAt")))
             ids = [str(form["id"]) for form in forms]
             moments = [moment for form in forms if (moment := moment_of(form)) is not None]
             total = int(answer.data["totalCount"])
-        for form in reversed(forms) if sort.startswith("-") else forms:
+        for form in forms:  # the oldest change first, whatever way round the page came
             self._take(form)
         return _Page(ids, moments, total)
 

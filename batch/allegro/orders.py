@@ -133,13 +133,18 @@ class _Reading:
             total = page.total
             seen += page.ids
             moments += page.moments
-            if not page.ids or len(seen) >= total:
-                whole = len(set(seen)) >= total or seen == self.seen  # a list that repeats itself is read twice alike
+            ends, full = not page.ids or len(seen) >= total, len(seen) + PAGE > LARGEST_WINDOW
+            if ends or full:
+                expected = total if ends else len(seen)
+                whole = (
+                    len(set(seen)) >= expected or seen == self.seen
+                )  # a list that repeats itself is read twice alike
                 self.seen = seen
-                return _Stretch(None if whole else begin, stood_still and whole)
+                if ends or not whole:
+                    return _Stretch(None if whole else begin, stood_still and whole)
             ordered = ordered and len(page.moments) == len(page.ids) and min(page.moments) >= sure
             sure = max(page.moments) if ordered else begin
-            if len(seen) + PAGE > LARGEST_WINDOW:
+            if full:
                 left = total - sum(moment < sure for moment in moments)
                 return _Stretch(sure, stood_still and ordered, left if ordered else None)
 

@@ -23,7 +23,7 @@ def undo_account(this: Run, account: Account, run: str, rows: Rows) -> AccountRe
         connection = this.connector.connect(account)
         if not this.request.dry_run:
             this.sellers.hold(connection.seller)
-        unsettled = settle_pending(this, connection, bool)
+        unsettled = settle_pending(this, connection, wait_seconds=this.wait_seconds)
         entries, changes = this.journal.done_in(run, connection.seller)
         began = [change for change in unsettled if change.run == run]
         named: dict[str, str | None] = {e.offer_id: e.external_id for e in entries if e.offer_id}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -92,12 +92,16 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
 def token_stores(request: Request, world: World) -> dict[str, TokenStore]:
     """The tokens of every active account that this station keeps fresh; nothing is asked or changed yet.
 
-    Raises WorkbookError, SettingsError or UsageError.
+    An account whose tokens cannot be kept as it is set up is left out: its run says why. Raises WorkbookError,
+    SettingsError or UsageError.
     """
     accounts = accounts_of(_read_table(request, world, "Accounts"), request)
     connector = Connector(request.settings, request.workbook, request.words.language, world)
-    renews = request.settings.station.refresh_tokens
-    return {account.name: connector.tokens(account) for account in active(accounts, request) if renews}
+    stores: dict[str, TokenStore] = {}
+    for account in active(accounts, request) if request.settings.station.refresh_tokens else ():
+        with suppress(AccountError, SettingsError):
+            stores[account.name] = connector.tokens(account)
+    return stores
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batch.allegro.changes import OfferChanges
@@ -51,7 +51,7 @@ def look(this: Run, account: Account, rows: Sequence[ProductRow]) -> Looked:
         if not this.request.dry_run:
             this.sellers.hold(connection.seller)
         entries = this.journal.latest(connection.seller, [row.external_id for row in rows if row.external_id])
-        unsettled = settle_pending(this, connection, functools.partial(_overtaken, this, rows))
+        unsettled = settle_pending(this, connection, wait_seconds=0)
         if not this.about_offers:
             rows = _open_rows(rows, entries, unsettled)
         this.world.progress.begin(account.name, len(rows))
@@ -92,35 +92,19 @@ def _open_rows(
     return [r for r in rows if r.external_id in untold or r.offer_id in changed or r.external_id in changed]
 
 
-def settle_pending(this: Run, connection: Connection, waits: Callable[[Sequence[Change]], bool]) -> list[Change]:
+def settle_pending(this: Run, connection: Connection, *, wait_seconds: float) -> list[Change]:
     """See what became of the changes that earlier runs left open; returns what is open still or not told yet.
 
-    `waits` says of the open ones whether they must end before anything else is planned: the older change must not be
-    applied last. Raises what stops the account.
+    Raises what stops the account.
     """
     unsettled = this.journal.unsettled_changes(connection.seller)
     pending = [change for change in unsettled if change.state in OPEN]
     if not pending or this.request.dry_run:
         return unsettled
-    stopped = _change_executor(this, connection, this.wait_seconds if waits(pending) else 0).watch(pending)
+    stopped = _change_executor(this, connection, wait_seconds).watch(pending)
     if stopped is not None:
         raise stopped
     return this.journal.unsettled_changes(connection.seller)
-
-
-def _overtaken(this: Run, rows: Sequence[ProductRow], pending: Sequence[Change]) -> bool:
-    """Whether the rows want something else by now than what is under way."""
-    by_offer = {row.offer_id or row.external_id: row for row in rows}
-    overtaken = (_overtakes(by_offer.get(c.offer_id) or by_offer.get(c.external_id or ""), c) for c in pending)
-    return Job.UPDATES in this.jobs and any(overtaken)
-
-
-def _overtakes(row: ProductRow | None, change: Change) -> bool:
-    """Whether a row wants another value than a change that is under way."""
-    if row is None:
-        return False
-    price = row.price is not None and change.new_price is not None and row.price != change.new_price
-    return price or (row.stock is not None and change.new_stock is not None and row.stock != change.new_stock)
 
 
 def _plan(

@@ -267,9 +267,13 @@ def schedule(
             yield system_world(progress)
 
     def failed(error: Exception) -> None:
-        expected = isinstance(error, BatchError)
-        logging.getLogger(__name__).error("a turn failed", exc_info=None if expected else error)
-        _say(_explain(error, words) if isinstance(error, BatchError) else words.say("error_bug", log=_log_file()))
+        logger = logging.getLogger(__name__)
+        if isinstance(error, BatchError):
+            logger.error("a turn failed: %s", error)
+            _say(_explain(error, words))
+        else:
+            logger.error("a turn failed: bug", exc_info=error)
+            _say(words.say("error_bug", log=_log_file()))
 
     with _explaining(words):
         interval = schedules.interval(every)

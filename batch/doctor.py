@@ -27,7 +27,7 @@ from batch.accounts.renewal import SKEW_WORTH_A_WARNING
 from batch.accounts.synchronised import synchronised_by
 from batch.allegro.session import PUBLIC, new_http
 from batch.connect import Connector
-from batch.errors import AccountError, ApiError, BatchError, LoginNeeded
+from batch.errors import ApiError, BatchError, LoginNeeded
 from batch.journal import Journal
 from batch.messages import Catalogue
 from batch.model import Account
@@ -221,7 +221,7 @@ def _token_places(accounts: Iterable[Account], connector: Connector) -> Iterator
             check_place(path)
             probe_lock(path.parent)
             yield Finding(Level.GOOD, "doctor_lock", {"path": str(path.parent)})
-        except (AccountError, ApiError, BatchError) as error:
+        except BatchError as error:
             yield _wrong(error)
 
 

@@ -73,11 +73,18 @@ class _Work:
     def open(self) -> list[Change]:
         return [change for change in self.sent.values() if change.state in OPEN]
 
+    @property
+    def own(self) -> list[Change]:
+        """What this step itself has sent, if anything; the rest was pending before it."""
+        before = {change.id for change in self.step.pending} if self.step else set()
+        return [change for change in self.sent.values() if change.id not in before]
+
     def take_ready(self) -> list[Change]:
-        """What may be sent now: the first changes, and the last one when these are applied."""
-        if self.answered or self.trouble:
+        """What may be sent now: the first changes when nothing older is open, the last one when these are applied."""
+        own = self.own
+        if self.answered or self.trouble or len(self.open) > sum(change.state in OPEN for change in own):
             return []
-        applied = all(change.state is State.DONE for change in self.sent.values())
+        applied = all(change.state is State.DONE for change in own)
         if not self.ready and not self.later and self.then is not None and applied:
             self.ready, self.then = [self.then], None
         ready, self.ready = self.ready, []
@@ -138,7 +145,7 @@ class ChangeExecutor:
         """Whether nothing more is to come of a step; it has its answer then."""
         if not work.answered and (work.trouble or not (work.open or work.ready or work.later or work.then)):
             self._answer(work)
-        if not work.answered and work.then and any(c.state is State.FAILED for c in work.sent.values()):
+        if not work.answered and work.then and any(c.state is State.FAILED for c in work.own):
             self._answer(work)
         return work.answered
 
@@ -275,12 +282,14 @@ class ChangeExecutor:
         step = work.step
         if step is None:
             return
-        changes = [*work.sent.values(), *work.ready, *work.later]
+        own = [*work.own, *work.ready, *work.later]
+        changes = own or list(work.sent.values())
+        told = [change.id for change in work.sent.values() if change.state not in OPEN]
         if work.trouble or not changes:
             outcome = replace(blame(step.row, work.trouble or "server_trouble"), offer_id=step.offer_id)
         else:
             outcome = change_outcome(step.row, changes, step.left)
-            outcome = replace(outcome, entry=step.entry, changes=(*step.earlier, *outcome.changes))
+            outcome = replace(outcome, entry=step.entry, changes=(*step.earlier, *told))
         if step.undoes and all(change.state is State.DONE for change in changes) and not work.trouble:
             try:
                 self._journal.mark_undone(step.undoes)

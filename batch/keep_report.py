@@ -17,7 +17,7 @@ from typing import Any
 
 from batch.messages import Catalogue
 from batch.report import Summary
-from batch.run_report import FailedRows, OrderSection, RunReport, failed_rows, make_report
+from batch.run_report import FailedRows, RunReport, failed_rows, make_report
 from batch.setup import templates_folder
 from batch.workbook.read import TableData
 
@@ -28,15 +28,13 @@ RUNS_KEPT = 50
 RUN_NAME = re.compile(r"(?:plan-)?(?:undo-)?(\d{8}-\d{6}-\w+)")
 
 
-def keep_report(
-    summary: Summary, products: TableData, words: Catalogue, runs: Path, orders: OrderSection | None = None
-) -> Summary:
+def keep_report(summary: Summary, products: TableData, words: Catalogue, runs: Path) -> Summary:
     """Write the report into the run's own folder in `runs`; the summary then names the page, or says why not."""
     try:
-        page = make_report(summary, words, orders)
+        page = make_report(summary, words)
         path = write_report(runs / summary.run, page, failed_rows(summary.results, products), words)
         prune(runs)
-    except Exception as error:
+    except Exception as error:  # (the templates are the user's to edit, so anything may be wrong with them)
         log.exception("no report")
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return dataclasses.replace(summary, notes=[*summary.notes, words.say("report_failed", reason=reason)])

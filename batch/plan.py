@@ -161,15 +161,15 @@ class Planner:
         offer_id = held.offer_id if held else row.offer_id or ""
         earlier = self.known.changes.get(offer_id, ())
         pending = [change for change in earlier if change.state in OPEN]
-        if pending:
-            return ChangeStep(row, offer_id, held, pending=tuple(pending))
         if held is not None and Job.UPDATES in self.jobs and row.action is not Action.CREATE:
-            planned = plan_change(row, held, seller=self.seller, run=self.run, catches=self.catches)
+            planned = plan_change(row, held, seller=self.seller, run=self.run, pending=pending, catches=self.catches)
             if isinstance(planned, ChangeStep):
-                told = tuple(change.id for change in earlier)
+                told = tuple(change.id for change in earlier if change not in pending)
                 return replace(planned, entry=untold.id if untold else None, earlier=told)
             if planned is not None:
                 return planned
+        if pending:
+            return ChangeStep(row, offer_id, held, pending=tuple(pending))
         return change_outcome(row, earlier) if earlier else None
 
     def _ids(self, row: ProductRow) -> Mapping[str, str] | None:

@@ -35,9 +35,9 @@ class Catches:
 class ChangeStep:
     """What to do about one offer: send `changes`, and once they are applied, `then`.
 
-    `held` is what Allegro holds now. `pending` are changes of earlier runs that Allegro still works on: then nothing
-    new is sent, lest the older one be applied last. `earlier` are settled changes whose answer is given with this
-    one's, `undoes` those that this step takes back.
+    `held` is what Allegro holds now. `pending` are changes of earlier runs that Allegro still works on: nothing new is
+    sent until they have ended, lest an older one be applied last. `earlier` are settled changes whose answer is given
+    with this one's, `undoes` those that this step takes back.
     """
 
     row: ProductRow
@@ -81,23 +81,35 @@ def plan_change(
     pending: Sequence[Change] = (),
     catches: Catches,
 ) -> ChangeStep | Outcome | None:
-    """What `row` wants changed about its offer: a step, the refusal of a safety catch, or None when nothing."""
-    if pending:
-        return ChangeStep(row, held.offer_id, held, pending=tuple(pending))
+    """What `row` wants changed about its offer: a step, the refusal of a safety catch, or None when nothing.
+
+    `pending` changes count as applied: what the row wants beyond them is sent when they have ended.
+    """
+    held = as_if(held, pending)
     blank = Change(
         0, seller, run, held.offer_id, held.external_id, Way.PATCH, State.SENDING, old_status=held.status,
         marketplace=held.marketplace,
     )  # fmt: skip
+    follows = ChangeStep(row, held.offer_id, held, pending=tuple(pending))
     if row.action is Action.END:
-        step = ChangeStep(row, held.offer_id, held, then=replace(blank, way=Way.END))
-        return step if held.status in LIVE else None
-    changes = _differences(row, held, blank)
-    publish = row.action is Action.PUBLISH and held.status not in LIVE
-    if not changes and not publish:
-        return None
-    refusal = _too_far(row, held, changes, catches.max_price_change)
-    then = replace(blank, way=Way.PUBLISH) if publish else None
-    return refusal or ChangeStep(row, held.offer_id, held, tuple(changes), then)
+        step = replace(follows, then=replace(blank, way=Way.END)) if held.status in LIVE else follows
+    else:
+        changes = _differences(row, held, blank)
+        refusal = _too_far(row, held, changes, catches.max_price_change)
+        if refusal is not None:
+            return refusal
+        publish = row.action is Action.PUBLISH and held.status not in LIVE
+        step = replace(follows, changes=tuple(changes), then=replace(blank, way=Way.PUBLISH) if publish else None)
+    return step if step.all_changes or pending else None
+
+
+def as_if(held: FoundOffer, pending: Iterable[Change]) -> FoundOffer:
+    """What Allegro will hold once `pending` changes, oldest first, are applied."""
+    for change in pending:
+        status = {Way.PUBLISH: "ACTIVE", Way.END: "ENDED"}.get(change.way, "ENDED" if ends(change) else held.status)
+        stock = held.stock if change.new_stock is None else change.new_stock
+        held = replace(held, price=change.new_price or held.price, stock=stock, status=status)
+    return held
 
 
 def _differences(row: ProductRow, held: FoundOffer, blank: Change) -> list[Change]:
@@ -263,7 +275,7 @@ def done_code(changes: Sequence[Change]) -> str:
 def planned_change(step: ChangeStep) -> Outcome:
     """What a dry run says of a step."""
     if step.pending:
-        return change_outcome(step.row, step.pending)
+        return change_outcome(step.row, step.all_changes or step.pending)
     code = done_code(step.all_changes)
     codes = {"offer_updated": "planned_update", "offer_published": "planned_publish"}
     outcome = change_outcome(step.row, step.all_changes)

@@ -18,7 +18,7 @@ from batch import report
 from batch.messages import Catalogue, entries
 from batch.model import Outcome
 from batch.report import ResultRow, Summary
-from batch.sum_orders import OrderFigures, money_words, rate_words
+from batch.sum_orders import OrderFigures, headline, money_words, rate_words, remarks, sentences
 from batch.validate.cells import text_of
 from batch.workbook import schema
 from batch.workbook.read import NOT_CALCULATED, Row, TableData
@@ -108,12 +108,11 @@ class OrderTotal:
 
 @dataclass(frozen=True, slots=True)
 class OrderSection:
-    """What the page says about exported orders. `remarks` are sentences: differences, cancelled orders."""
+    """What the page says about exported orders."""
 
-    orders: int
-    lines: int
-    totals: Sequence[OrderTotal] = ()
-    remarks: Sequence[str] = ()
+    headline: str
+    totals: Sequence[OrderTotal]
+    remarks: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +146,10 @@ class FailedRows:
     rows: Sequence[Sequence[Any]]
 
 
-def make_report(summary: Summary, words: Catalogue, orders: OrderSection | None = None) -> RunReport:
+def make_report(summary: Summary, words: Catalogue) -> RunReport:
     """The page of a run."""
+    dry_run = report.is_plan(summary.run)
+    about_orders = sentences(summary.orders, words, dry_run=dry_run) if summary.orders else []
     listed = [result for result in summary.results if report.is_listed(result)]
     statuses = Counter(report.status_of(outcome.code) for outcome in summary.outcomes)
     by_account: dict[str, Counter[str]] = {account: Counter() for account in summary.states}
@@ -158,7 +159,7 @@ def make_report(summary: Summary, words: Catalogue, orders: OrderSection | None 
     return RunReport(
         run=summary.run,
         verdict=_verdict(summary, statuses),
-        dry_run=report.is_plan(summary.run),
+        dry_run=dry_run,
         workbook=summary.workbook,
         started=f"{summary.started.astimezone(WARSAW):%Y-%m-%d %H:%M:%S}",
         duration=_duration(summary.started, summary.finished),
@@ -175,23 +176,11 @@ def make_report(summary: Summary, words: Catalogue, orders: OrderSection | None 
             AccountLine(name, state == "ok", words.title(state) if state != "ok" else "", by_account[name].total())
             for name, state in summary.states.items()
         ],
-        notes=summary.notes,
+        notes=[note for note in summary.notes if note not in about_orders],
         lines=[_line(result, words) for result in _most_urgent(listed)],
         to_paste=sum(report.status_of(result["code"]) in TROUBLE and bool(result["row"]) for result in listed),
-        orders=orders or _orders(summary.orders, words),
+        orders=_orders(summary.orders, words, dry_run=dry_run) if summary.orders else None,
     )
-
-
-def _orders(figures: OrderFigures | None, words: Catalogue) -> OrderSection | None:
-    """The figures of the orders job; its sentences are among the notes."""
-    if figures is None or not figures.orders:
-        return None
-    totals = [
-        OrderTotal(currency, rate_words(rate, words), money_words(value, words))
-        for currency, rates in figures.totals.items()
-        for rate, value in rates.items()
-    ]
-    return OrderSection(figures.orders, figures.lines, totals)
 
 
 def failed_rows(results: Iterable[ResultRow], products: TableData) -> FailedRows:
@@ -215,6 +204,15 @@ def _to_paste(columns: Sequence[schema.Column], products: TableData, row: Row, r
     return cells
 
 
+def _orders(figures: OrderFigures, words: Catalogue, *, dry_run: bool) -> OrderSection:
+    totals = [
+        OrderTotal(currency, rate_words(rate, words), money_words(value, words))
+        for currency, rates in figures.totals.items()
+        for rate, value in rates.items()
+    ]
+    return OrderSection(headline(figures, words, dry_run=dry_run), totals, remarks(figures, words))
+
+
 def _verdict(summary: Summary, statuses: Mapping[str, int]) -> str:
     """The key of the sentence at the top."""
     if report.is_plan(summary.run):
@@ -223,6 +221,8 @@ def _verdict(summary: Summary, statuses: Mapping[str, int]) -> str:
         return "report_verdict_login"
     if summary.exit_code:
         return "report_verdict_trouble"
+    if not summary.outcomes and summary.orders is None:
+        return "report_verdict_nothing"
     return "report_verdict_waiting" if statuses.get("pending") else "report_verdict_done"
 
 

@@ -65,7 +65,7 @@ class Turns:
     _told: dict[str, str] = field(default_factory=dict)
 
     def turn(self) -> int:
-        """One run; its exit code. Raises nothing but WorkbookError of BUSY, before anything was done."""
+        """One run; its exit code. Raises nothing but WorkbookError of BUSY, when the run could not begin."""
         try:
             request = self.make_request()
             with self.worlds() as world:

@@ -73,13 +73,23 @@ def _loses_its_end(text: str) -> bool:
 
 def sentences(figures: OrderFigures, words: Catalogue, *, dry_run: bool) -> list[str]:
     """What people read about the orders after a run."""
-    facts = {"orders": figures.orders, "new": figures.new, "lines": figures.lines, "marked": figures.marked}
-    said = [words.say("orders_planned" if dry_run else "orders_exported", **facts)]
+    said = [headline(figures, words, dry_run=dry_run)]
     for currency, rates in figures.totals.items():
         parts = [{"rate": rate_words(rate, words), "value": money_words(value, words)} for rate, value in rates.items()]
         total = money_words(sum(rates.values(), Decimal(0)), words)
         said.append(words.say("orders_total", currency=currency, total=total, rates=parts))
-    said += [_difference(one, words) for one in figures.not_adding_up[:ORDERS_LISTED]]
+    return said + remarks(figures, words)
+
+
+def headline(figures: OrderFigures, words: Catalogue, *, dry_run: bool) -> str:
+    """How many orders and lines."""
+    facts = {"orders": figures.orders, "new": figures.new, "lines": figures.lines, "marked": figures.marked}
+    return words.say("orders_planned" if dry_run else "orders_exported", **facts)
+
+
+def remarks(figures: OrderFigures, words: Catalogue) -> list[str]:
+    """What is unusual about some of the orders."""
+    said = [_difference(one, words) for one in figures.not_adding_up[:ORDERS_LISTED]]
     if len(figures.not_adding_up) > ORDERS_LISTED:
         said.append(words.say("orders_more_differ", count=len(figures.not_adding_up) - ORDERS_LISTED))
     for key, orders in (("orders_without_vat", figures.blank_vat), ("orders_cut", figures.cut)):

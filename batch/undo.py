@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from batch.account_run import STOPS, Looked, act, settle_pending
+from batch.allegro.offers import Offers
 from batch.allegro.survey import holdings
 from batch.model import Account, Action, CellRef, OfferDefaults, ProductRow
 from batch.plan_undo import plan_undo
@@ -22,12 +23,12 @@ def undo_account(this: Run, account: Account, run: str, rows: Rows) -> AccountRe
         connection = this.connector.connect(account)
         if not this.request.dry_run:
             this.sellers.hold(connection.seller)
-        unsettled = settle_pending(this, connection, bool)
+        unsettled = settle_pending(this, connection, wait_seconds=this.wait_seconds)
         entries, changes = this.journal.done_in(run, connection.seller)
         began = [change for change in unsettled if change.run == run]
         named: dict[str, str | None] = {e.offer_id: e.external_id for e in entries if e.offer_id}
         named |= {change.offer_id: change.external_id for change in (*changes, *began)}
-        held = holdings(connection.session, named.keys())
+        held = holdings(Offers(connection.session), named.keys())
     except STOPS as error:
         return AccountResult([], error)
     found = {offer_id: _row(rows, account.name, offer_id, external_id) for offer_id, external_id in named.items()}

@@ -20,7 +20,7 @@ from selenium.webdriver.support.ui import Select
 from batch.keep_report import keep_report
 from batch.messages import catalogue
 from batch.model import CellRef, Money, Outcome, Problem
-from batch.run_report import OrderSection, OrderTotal
+from batch.sum_orders import OrderFigures
 from tests.helpers.browser import browser, needs_browser
 from tests.helpers.summaries import products_of, summary_of
 
@@ -74,9 +74,11 @@ def open_page(chrome: webdriver.Chrome, folder: Path, language: str) -> None:
     """Make a report with every part and open it."""
     outcomes = outcomes_of_every_kind()
     products = products_of([{"account": one.account, "ean": one.external_id} for one in outcomes])
-    summary = summary_of(outcomes, products, language=language, notes=[HOSTILE])
-    orders = OrderSection(12, 31, [OrderTotal("PLN", "23%", "1234,50")], [HOSTILE])
-    kept = keep_report(summary, products, catalogue(language), folder, orders)
+    orders = OrderFigures(
+        12, 3, 31, totals={"PLN": {Decimal(23): Decimal("1234.50"), None: Decimal(7)}}, unreadable=[HOSTILE]
+    )
+    summary = summary_of(outcomes, products, language=language, notes=[HOSTILE], orders=orders)
+    kept = keep_report(summary, products, catalogue(language), folder)
     assert kept.report, kept.notes
     chrome.get_log("performance"), chrome.get_log("browser")
     chrome.get(Path(kept.report).as_uri())

@@ -9,8 +9,11 @@ loses the pair whenever two stations start together.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable
+from concurrent import futures
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -101,9 +104,7 @@ class Renewal:
         except OSError as error:
             problem = reason(error)
         else:
-            # In a thread of its own, which Ctrl+C does not reach: the program then ends after the pair is saved.
-            with ThreadPoolExecutor(1) as pool:
-                return pool.submit(self._exchange, token, token.refresh_token).result()
+            return _undisturbed(functools.partial(self._exchange, token, token.refresh_token))
         raise AccountError("token_unwritable", path=self.place, reason=problem)
 
     def _exchange(self, token: Token, refresh_token: str) -> Token:
@@ -192,6 +193,29 @@ class Renewal:
             return token
         self._settled(held)
         return held
+
+
+def _undisturbed(job: Callable[[], Token]) -> Token:
+    """`job()` in a thread of its own, which Ctrl+C does not reach: it ends this function after the job is over.
+
+    Not by a pool of threads: one that is interrupted while it starts its thread does not wait for it.
+    """
+    outcome: futures.Future[Token] = futures.Future()
+
+    def work() -> None:
+        if not outcome.set_running_or_notify_cancel():
+            return
+        try:
+            outcome.set_result(job())
+        except BaseException as error:  # noqa: BLE001  (whatever it is, it is the caller's)
+            outcome.set_exception(error)
+
+    try:
+        threading.Thread(target=work).start()
+        return outcome.result()
+    finally:
+        if not outcome.cancel():  # it has begun, or is over
+            futures.wait([outcome])
 
 
 def write_new(

@@ -80,11 +80,12 @@ class OfferChanges:
 
     def held(self, offer_ids: Collection[str]) -> Mapping[str, FoundOffer]:
         """What Allegro holds of these offers; those it does not know are missing. Raises as ApiSession.get."""
-        return holdings(self._session, offer_ids)
+        return holdings(self._offers, offer_ids)
 
     def looks_needed(self, offers: int) -> int:
-        """How many requests `held` takes for so many offers, at the least."""
-        return math.ceil(offers / PAGE)
+        """How many requests `held` takes for so many offers, as far as that is known."""
+        listed = offers if self._offers.listed is None else self._offers.listed
+        return min(math.ceil(max(listed, offers) / PAGE), offers)
 
     def _command(self, changes: Sequence[Change]) -> Sent:
         way, command = changes[0].way, changes[0].command or ""

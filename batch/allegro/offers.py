@@ -21,10 +21,11 @@ PAGE = 1000  # OpenAPI: limit, maximum
 
 
 class Offers:
-    """The offers of one account."""
+    """The offers of one account. `listed` is how many the seller's whole list had when it was last read."""
 
     def __init__(self, session: ApiSession) -> None:
         self._session = session
+        self.listed: int | None = None
 
     def find(self, external_ids: Iterable[str]) -> dict[str, list[FoundOffer]]:
         """All offers of the seller, in any state, that carry one of `external_ids` (at most 100).
@@ -50,7 +51,11 @@ class Offers:
         params: dict[str, Any] = {**(filters or {}), "limit": PAGE, "offset": offset}
         answer = self._session.get("/sale/offers", params)
         with understanding(answer):
-            return [found_offer(offer) for offer in answer.data["offers"]], int(answer.data.get("totalCount") or 0)
+            total = int(answer.data.get("totalCount") or 0)
+            found = [found_offer(offer) for offer in answer.data["offers"]]
+        if not filters:
+            self.listed = total
+        return found, total
 
     def look(self, offer_id: str) -> FoundOffer | None:
         """One offer as the list would show it if it did not lag; None when Allegro does not know it.

@@ -133,13 +133,18 @@ class _Reading:
             total = page.total
             seen += page.ids
             moments += page.moments
-            if not page.ids or len(seen) >= total:
-                whole = len(set(seen)) >= total or seen == self.seen  # a list that repeats itself is read twice alike
+            ends, full = not page.ids or len(seen) >= total, len(seen) + PAGE > LARGEST_WINDOW
+            if ends or full:
+                expected = total if ends else len(seen)
+                whole = (
+                    len(set(seen)) >= expected or seen == self.seen
+                )  # a list that repeats itself is read twice alike
                 self.seen = seen
-                return _Stretch(None if whole else begin, stood_still and whole)
+                if ends or not whole:
+                    return _Stretch(None if whole else begin, stood_still and whole)
             ordered = ordered and len(page.moments) == len(page.ids) and min(page.moments) >= sure
             sure = max(page.moments) if ordered else begin
-            if len(seen) + PAGE > LARGEST_WINDOW:
+            if full:
                 left = total - sum(moment < sure for moment in moments)
                 return _Stretch(sure, stood_still and ordered, left if ordered else None)
 
@@ -149,11 +154,11 @@ class _Reading:
             params["updatedAt.lte"] = _stamp(end + A_TICK - timedelta(microseconds=1))
         answer = self.session.get(PATH, params)
         with understanding(answer):
-            forms = list(answer.data["checkoutForms"])
+            forms = sorted(answer.data["checkoutForms"], key=lambda form: str(form.get("updatedAt")))
             ids = [str(form["id"]) for form in forms]
             moments = [moment for form in forms if (moment := moment_of(form)) is not None]
             total = int(answer.data["totalCount"])
-        for form in reversed(forms) if sort.startswith("-") else forms:
+        for form in forms:  # the oldest change first, whatever way round the page came
             self._take(form)
         return _Page(ids, moments, total)
 

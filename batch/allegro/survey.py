@@ -56,17 +56,16 @@ def survey(
     questions += [functools.partial(look_up, block) for block in blocks]
     each(questions, lambda ask: ask(), threads=MOST_LANES)
     each([x for x in external_ids if x in known and x not in result.offers], confirm, threads=MOST_LANES)
-    result.held.update(holdings(session, offer_ids))
+    result.held.update(holdings(offers, offer_ids))
     return result
 
 
-def holdings(session: ApiSession, offer_ids: Collection[str]) -> dict[str, FoundOffer]:
+def holdings(offers: Offers, offer_ids: Collection[str]) -> dict[str, FoundOffer]:
     """What Allegro holds of these offers of the seller; those it does not know are missing.
 
     The seller's list is read where it has fewer pages than there are offers to ask for, which are then those that
     it does not show. It cannot be asked for several offers by their ids (#13999). Raises as ApiSession.get.
     """
-    offers = Offers(session)
     found: dict[str, FoundOffer] = {}
 
     def keep(page: Iterable[FoundOffer]) -> None:

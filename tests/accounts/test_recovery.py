@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from batch.accounts.spool import Spool
 from batch.accounts.token_file import parse_token
 from batch.errors import LoginNeeded
 from batch.messages import catalogue
-from tests.helpers.accounts import Station
+from tests.helpers.accounts import Station, wait_until
 from tests.helpers.renew_process import Process
 from tests.helpers.token_endpoint import GRACE, AllegroTokens
 
@@ -103,6 +104,29 @@ def test_ctrl_c_while_the_answer_is_on_its_way_ends_after_the_pair_is_saved(
     process.start(allegro, pc.folder, pc.name, fork=True)
     pid.append(process.answer()["pid"])
     assert process.answer() == {"exit": 130}
+    assert pc.read()["refresh_token"] == allegro.refresh_token
+    assert litter(pc) == []
+
+
+def test_ctrl_c_while_the_renewal_is_being_started_ends_after_the_pair_is_saved(
+    pc: Station, allegro: AllegroTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread may be at work before whoever started it knows."""
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if threading.current_thread() is threading.main_thread():
+            wait_until(lambda: allegro.renewals == 1)
+            raise KeyboardInterrupt
+
+    pc.write()
+    allegro.script = [{"delay_after": 0.3}]
+    store = pc.store()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.current()
     assert pc.read()["refresh_token"] == allegro.refresh_token
     assert litter(pc) == []
 

@@ -204,6 +204,7 @@ def test_3_one_file_for_two_accounts_that_were_never_linked_is_refused(
     link(simulator, shop.folder / "e-sklep1.allegro.token", "e-sklep1", due=False)
     assert here(shop, "run") == 3
     assert "Konta e-sklep2 i e-sklep1 wskazują ten sam plik" in capsys.readouterr().err
+    assert here(shop, "schedule", "--once") == 3, "the other account goes on there too"
     assert [len(shop.offers(login)) for login in ("e-sklep1", "e-sklep2")] == [1, 0]
 
 

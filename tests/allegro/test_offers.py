@@ -145,7 +145,7 @@ def test_what_allegro_holds_is_asked_in_the_fewest_requests(
     for module in offers_module, survey:
         monkeypatch.setattr(module, "PAGE", 10)
     ids = simulator.add_offers(LOGIN, there)[wanted]
-    assert sorted(holdings(session, ids)) == sorted(ids)
+    assert sorted(holdings(Offers(session), ids)) == sorted(ids)
     paths = Counter(exchange.path == "/sale/offers" for exchange in simulator.requests)
     assert (paths[True], paths[False]) == (pages, singles)
 
@@ -155,4 +155,4 @@ def test_what_the_list_does_not_show_is_asked_for(simulator: Simulator, session:
     simulator.settings.index_lag = 60
     new = simulator.add_offers(LOGIN, [{"external_id": "A", "price": "20.50", "stock": 3, "status": "ACTIVE"}])[0]
     foreign = simulator.add_offers("e-sklep1", 1)[0]
-    assert holdings(session, [new, foreign, "17"]) == {new: FoundOffer(new, "A", "ACTIVE", PRICE, 3)}
+    assert holdings(Offers(session), [new, foreign, "17"]) == {new: FoundOffer(new, "A", "ACTIVE", PRICE, 3)}

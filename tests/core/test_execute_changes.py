@@ -361,6 +361,36 @@ def test_a_change_that_is_still_open_is_followed_by_its_row(desk: Desk) -> None:
     assert allegro.sent == []
 
 
+BEYOND: dict[str, tuple[dict[str, Any], TaskResult, str, list[Way]]] = {
+    "the same value": ({"price": money(11)}, DONE, "offer_updated", []),
+    "another value": ({"price": money(12)}, DONE, "offer_updated", [Way.PRICE]),
+    "a stock as well": ({"price": money(11), "stock": 7}, DONE, "offer_updated", [Way.STOCK]),
+    "an end": ({"price": None, "action": Action.END}, DONE, "offer_ended", [Way.END]),
+    "another value, the older was refused": ({"price": money(12)}, REFUSED, "offer_updated", [Way.PRICE]),
+    "an end, the older was refused": ({"price": None, "action": Action.END}, REFUSED, "offer_ended", [Way.END]),
+}
+
+
+@pytest.mark.parametrize(("wanted", "end", "code", "ways"), BEYOND.values(), ids=BEYOND)
+def test_what_a_row_wants_beyond_an_open_change_is_sent_when_that_has_ended(
+    desk: Desk, wanted: dict[str, Any], end: TaskResult, code: str, ways: list[Way]
+) -> None:
+    """In the same run, and never before it; what became of the older change does not blame the newer one."""
+    allegro = FakeAllegro(
+        offers(1), on_report=lambda c, n: DONE if c.command != "dead" else (end if n > 1 else OPEN_YET)
+    )
+    [step] = desk.steps(allegro, [wants(1)])
+    [left] = desk.journal.intend_changes([replace(step.changes[0], command="dead", state=State.ACCEPTED)])
+    row_ = wants(1, **wanted)
+    plan = plan_change(row_, allegro.offers["1"], seller=SELLER, run="this", pending=[left], catches=Catches())
+    assert isinstance(plan, ChangeStep)
+    execution = desk.executor(allegro).execute([plan])
+    assert codes(execution) == {1: code}
+    assert [call[0].way for call in allegro.sent] == ways
+    assert all(allegro.looks[left.id] == 2 for _ in ways)
+    assert left.id in execution.outcomes[0].changes
+
+
 def test_deleted_drafts_are_undone_in_the_journal_from_the_intent_on(desk: Desk) -> None:
     """A kill between the deletion and its note must not let the next run make the draft again."""
     entry = desk.journal.intend(seller=SELLER, external_id="X1", after=None, run="r", price=money(10), stock=5)

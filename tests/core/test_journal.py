@@ -157,3 +157,24 @@ def test_a_newer_journal_is_left_alone(journal: Journal, tmp_path: Path) -> None
     other.close()
     with pytest.raises(JournalError, match="journal_version"):
         Journal.in_folder(tmp_path, now)
+
+
+def test_orders_are_remembered_by_workbook_and_seller(journal: Journal) -> None:
+    """How far they were read and which revision was delivered; a later revision takes the place of an earlier one."""
+    first, later = datetime(2026, 11, 2, 8, 0, 0, 123_000, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC)
+    assert journal.orders_mark("/a.xlsx", "s1") is None
+    journal.orders_delivered("/a.xlsx", "s1", {"o1": "r1", "o2": "r1"}, first)
+    journal.orders_delivered("/a.xlsx", "s1", {"o2": "r2"}, None)
+    journal.orders_delivered("/a.xlsx", "s2", {"o1": "r9"}, later)
+    journal.orders_delivered("/b.xlsx", "s1", {}, later)
+    assert journal.orders_mark("/a.xlsx", "s1") == first
+    assert journal.orders_mark("/b.xlsx", "s1") == later
+    assert journal.delivered_orders("/a.xlsx", "s1", ["o1", "o2", "o3"]) == {"o1": "r1", "o2": "r2"}
+    assert journal.delivered_orders("/b.xlsx", "s1", ["o1"]) == {}
+
+
+def test_many_orders_are_remembered_in_one_go(journal: Journal) -> None:
+    """More than a statement of SQLite may name."""
+    many = {f"o{n}": "r" for n in range(1201)}
+    journal.orders_delivered("/a.xlsx", "s", many, None)
+    assert journal.delivered_orders("/a.xlsx", "s", list(many)) == many

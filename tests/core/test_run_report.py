@@ -10,6 +10,7 @@ from batch import run_report
 from batch.messages import catalogue
 from batch.model import CellRef, Money, Outcome, Problem
 from batch.run_report import RunReport, failed_rows, make_report
+from batch.sum_orders import OrderFigures, sentences
 from batch.workbook.read import NOT_CALCULATED
 from tests.helpers.summaries import OFFERS, STARTED, products_of, summary_of
 
@@ -56,6 +57,7 @@ def test_reasons_are_grouped_with_their_advice_and_rows() -> None:
     [
         ([outcome(2, "draft_created")], {}, "report_verdict_done"),
         ([outcome(2, "draft_pending")], {}, "report_verdict_waiting"),
+        ([], {}, "report_verdict_nothing"),
         ([outcome(2, "rejected")], {}, "report_verdict_trouble"),
         ([outcome(2, "draft_created")], {"failed_late": True}, "report_verdict_trouble"),
         ([outcome(2, "rejected")], {"states": {"a": "login_needed"}}, "report_verdict_login"),
@@ -109,6 +111,21 @@ def test_a_link_that_is_no_web_address_is_none() -> None:
         [outcome(2, "draft_created")], products_of([]), results=[{**result, "link": "javascript:alert(1)"}]
     )
     assert make_report(summary, WORDS).lines[0].link == ""
+
+
+def test_orders_have_a_section_and_are_not_repeated_among_the_notes() -> None:
+    """Totals by currency and rate; what is unusual below."""
+    figures = OrderFigures(
+        2, 1, 5, totals={"PLN": {Decimal(23): Decimal("12.50"), None: Decimal(7)}}, unreadable=["x-1"]
+    )
+    notes = [*sentences(figures, WORDS, dry_run=False), "another"]
+    shown = page(orders=figures, notes=notes)
+    assert shown.notes == ["another"]
+    assert shown.orders is not None
+    assert [(t.currency, t.vat_rate, t.value) for t in shown.orders.totals] == [
+        ("PLN", "23%", "12,50"), ("PLN", "nieznany", "7,00")]  # fmt: skip
+    assert "2 (nowe: 1)" in shown.orders.headline
+    assert "x-1" in shown.orders.remarks[0]
 
 
 def test_failed_rows_stand_in_the_users_own_columns_with_their_answers() -> None:

@@ -73,6 +73,8 @@ def test_a_systemd_unit_holds_exactly_the_command(path: str, tmp_path: Path) -> 
     service = Systemd(tmp_path).install(task("/usr/bin/python", path))[0]
     assert isinstance(service, Write)
     [line] = [line for line in service.content.decode().splitlines() if line.startswith("ExecStart=")]
+    for special in "%$":  # each alone would stand for something else
+        assert special not in line.replace(2 * special, "")
     words = line.removeprefix('ExecStart="').removesuffix('"').split('" "')
     plain = [w.replace("$$", "$").replace("%%", "%").replace('\\"', '"').replace("\\\\", "\\") for w in words]
     assert plain == ["/usr/bin/python", path]

@@ -154,7 +154,9 @@ def test_changes_and_cancellations_are_marked_in_place(shop: Shop) -> None:
 def test_an_order_the_user_deleted_returns_when_it_changes(shop: Shop) -> None:
     """Not before, and not because of a date in the settings."""
     simulator = shop.simulator
-    kept, deleted = simulator.add_order("e-sklep1"), simulator.add_order("e-sklep1")
+    kept = simulator.add_order("e-sklep1")
+    simulator.clock.advance(1)
+    deleted = simulator.add_order("e-sklep1")
     run(shop)
     book = read_workbook(shop.workbook, tables=["Orders"])
     write_workbook(shop.workbook, [SetBody("Orders", [BodyRow(2), BodyRow(3)])], expect=book.stamp)
@@ -261,7 +263,7 @@ def test_an_order_that_cannot_be_understood_is_said(tmp_path: Path, unchecked_si
     assert {row["order_id"] for row in shop.table("Orders")} == {good["id"]}
 
 
-@pytest.mark.parametrize("moment", ["replace:before", "before:1", "after:1"])
+@pytest.mark.parametrize("moment", ["replace:before", "replace:after", "before:2"])
 def test_killed_at_every_step_no_order_is_lost(tmp_path: Path, moment: str) -> None:
     """The real process, killed before and after the workbook is replaced and the journal is written."""
     with Simulator() as simulator:
@@ -271,7 +273,7 @@ def test_killed_at_every_step_no_order_is_lost(tmp_path: Path, moment: str) -> N
         with Forks() as forks:
             assert forks.run(shop, "run", "--only", "orders", moment=moment).returncode < 0
         run(shop)
-        assert [row["order_id"] for row in shop.table("Orders")] == [i for i in made for _ in range(2)]
+        assert sorted(row["order_id"] for row in shop.table("Orders")) == sorted(i for i in made for _ in range(2))
 
 
 # --- dry run, settings, command line

@@ -25,15 +25,15 @@ environments:
   sandbox: {client_id: x, client_secret: x, app_name: x, info_url: "https://example.com"}
 journal: sqlite:///journal.sqlite
 """
-NOTHING_TO_DO = "Nie było nic do zrobienia."
+ANSWERED = "Odpowiedzi są w skoroszycie: "
 PAUSE = "Press any key"
 
 whole = pytest.mark.skipif(WHOLE not in os.environ, reason="python -m tests.windows runs it")
 
 
 def put_workbook(folder: Path, name: str, *, products: Sequence[Mapping[str, object]] = ()) -> Path:
-    """A workbook with one account, and settings beside it."""
-    accounts = [{"account": "sklep", "environment": "sandbox"}]
+    """A workbook whose only account is not active, so that nothing is asked of Allegro, and settings beside it."""
+    accounts = [{"account": "sklep", "environment": "sandbox", "active": "nie"}]
     write_template(folder / name, "pl", rows={"Accounts": accounts, "Products": products})
     (folder / "batch.yaml").write_text(SETTINGS, encoding="utf-8")
     return folder / name
@@ -48,7 +48,7 @@ class Start:
     beside: tuple[str, ...] = ("Oferty.xlsm",)
     typed: str = ""
     code: int = 0
-    says: tuple[str, ...] = (NOTHING_TO_DO,)
+    says: tuple[str, ...] = (ANSWERED,)
     also: bool = False  # what it adds is shown without Wine too: the whole suite runs it
 
 
@@ -57,7 +57,7 @@ STARTS = [
     Start("relative path in the caller's folder", ("check", "Oferty.xlsm"), also=True),
     Start("dropped workbook", ("{here}\\Ceny & stany (1) !.xlsx",), ("Ceny & stany (1) !.xlsx", "Inny.xlsx")),
     Start("several workbooks, the second", (), ("A.xlsx", "B ż.xlsx"), "9\n2\n",
-          says=("Który skoroszyt?", "1  A.xlsx", "2  B ż.xlsx", NOTHING_TO_DO, "\\B ż.xlsx")),
+          says=("Który skoroszyt?", "1  A.xlsx", "2  B ż.xlsx", ANSWERED, "\\B ż.xlsx")),
     Start("several workbooks, none chosen", (), ("A.xlsx", "B.xlsx"), "\n", 2, ("Nic nie wybrano",), also=True),
     Start("neither command nor workbook", ("cennik.csv",), code=2, says=("cennik.csv", "prices"), also=True),
     Start("another command of the program", ("init", "Nowy.xlsx"), says=("Nowy.xlsx",), also=True),
@@ -92,14 +92,14 @@ def test_a_double_click_without_a_workbook_makes_one(windows: Windows, tmp_path:
 def test_the_command_line_of_a_button(windows: Windows, tmp_path: Path) -> None:
     """Byte for byte as the macro builds it, with cmd's quotes; the exit code of a bad row comes through."""
     here = windows.install(tmp_path / HARD_FOLDER)
-    put_workbook(here, "Oferty.xlsm", products=[{"account": "sklep", "price": 10, "stock": 1}])
+    put_workbook(here, "Oferty.xlsm", products=[{"account": "nieznany", "ean": "5901234123457"}])
     folder = windows_path(here)
     line = f'cmd.exe /s /c ""{folder}\\run.bat" check "{folder}\\Oferty.xlsm""'
     code = "import os, subprocess, sys; sys.exit(subprocess.call(os.environ['LINE']))"
     python = windows_path(PYTHON / "python.exe")
     done = run_windows(python, "-c", code, LINE=line, WINEPATH=windows_path(PYTHON), CI="1")
     assert done.returncode == 4, done.stdout + done.stderr
-    assert "Produkty!B2" in done.stderr
+    assert "Produkty!A2" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -165,22 +165,24 @@ def test_a_program_on_a_share_keeps_its_environment_on_the_pc(windows: Windows, 
     """PCs that share the program do not share an environment. (What run.bat does after its pushd.)"""
     share = windows.install(tmp_path / HARD_FOLDER, ready=False)
     put_workbook(share, "Oferty.xlsx")
+    local = tmp_path / "local" / "allegro-batch" / "venv"
+    local.parent.mkdir(parents=True)
+    local.symlink_to(windows.environment)
     unc = PREFIX / "dosdevices" / "unc" / "server" / tmp_path.parent.name
     unc.parent.mkdir(parents=True, exist_ok=True)
     unc.symlink_to(tmp_path)
-    local = next((PREFIX / "drive_c" / "users").glob("*/AppData/Local")) / "allegro-batch" / "venv"
-    local.parent.mkdir(exist_ok=True)
-    if not local.exists():
-        local.symlink_to(windows.environment)
     try:
         called = f"\\\\server\\{unc.name}\\{share.name}\\"
+        code = (
+            "import os, subprocess, sys; os.environ['LOCALAPPDATA'] = os.environ['PLACE'];"
+            "sys.exit(subprocess.call([sys.executable, '-m', 'batch.launcher']))"
+        )
         done = run_windows(
-            windows_path(PYTHON / "python.exe"), "-m", "batch.launcher", folder=share, RUN_BAT_FOLDER=called,
-            PYTHONUTF8="1",
+            windows_path(PYTHON / "python.exe"), "-c", code, folder=share, RUN_BAT_FOLDER=called, PYTHONUTF8="1",
+            PLACE=windows_path(tmp_path / "local"),
         )  # fmt: skip
     finally:
         unc.unlink()
-        local.unlink()
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{called}Oferty.xlsx" in done.stderr
     assert not (share / ".venv").exists()
@@ -197,14 +199,14 @@ def test_the_first_start_sets_up_and_a_broken_one_is_mended(windows: Windows, tm
     assert first.returncode == 0, first.stdout + first.stderr
     assert "Przygotowuję program" in first.stdout
     assert "  lxml\n" in first.stdout
-    assert NOTHING_TO_DO in first.stderr
+    assert ANSWERED in first.stderr
     assert "Przygotowuję" not in run_bat(here).stdout
 
     (here / ".venv" / "ready.txt").unlink()  # as after a window that was closed meanwhile
     shutil.rmtree(here / ".venv" / "Lib" / "site-packages" / "typer")
     mended = run_bat(here)
     assert mended.returncode == 0, mended.stdout + mended.stderr
-    assert NOTHING_TO_DO in mended.stderr
+    assert ANSWERED in mended.stderr
 
 
 def test_run_bat_is_plain_for_every_windows() -> None:

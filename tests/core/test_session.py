@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from batch.allegro.pace import Budget
-from batch.allegro.session import ApiSession, Traffic
+from batch.allegro.session import ApiSession, Traffic, new_http
 from batch.errors import NoAnswer
 from tests.helpers.drafts import FakeClock
 
@@ -58,3 +58,22 @@ def test_a_post_that_may_have_arrived_is_sent_once() -> None:
     with pytest.raises(NoAnswer):
         session.post("/sale/product-offers", {})
     assert http.calls == 1
+
+
+def test_the_systems_proxy_and_certificates_are_kept_and_looked_up_once_for_each_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def environment(url: str, no_proxy: str | None = None) -> dict[str, str]:
+        asked.append(url)
+        return {"https": "http://proxy:3128"}
+
+    monkeypatch.setattr("requests.sessions.get_environ_proxies", environment)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/certificates.pem")
+    http = new_http()
+    urls = ("https://api.allegro.pl/a", "https://api.allegro.pl/b", "https://allegro.pl/auth")
+    settings = [http.merge_environment_settings(url, {}, True, None, None) for url in urls]
+    assert asked == ["https://api.allegro.pl/a", "https://allegro.pl/auth"]
+    assert all(s["proxies"] == {"https": "http://proxy:3128"} for s in settings)
+    assert {s["verify"] for s in settings} == {"/certificates.pem"}

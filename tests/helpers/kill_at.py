@@ -3,16 +3,19 @@
 A moment is `before:N` or `after:N` the N-th write to the journal (from 1), `replace:before` or `replace:after` the
 moment the workbook is replaced, or `never`. To load the program takes longer than to run it, so one process loads it
 and forks itself for every run: `python -m tests.helpers.kill_at LAG TIMES`. LAG is how long the list of offers is
-given, in seconds; TIMES is how much faster the clock of a run goes.
+given, in seconds (-1: as long as users' is); TIMES is how much faster the clock of a run goes.
 """
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,15 +31,18 @@ from tests.helpers.hurried import hurry
 from tests.helpers.shop import Shop
 
 NEVER = "never"
+AS_IT_IS = -1.0
+LONGEST = 120  # seconds, of one run
 
 
 class Forks:
     """Starts the program again and again, each time in a process of its own. For `with`."""
 
-    def __init__(self, *, lag: float = 1, times: float = 1) -> None:
+    def __init__(self, *, lag: float = AS_IT_IS, times: float = 1) -> None:
         self._arguments = [str(lag), str(times)]
 
     def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.helpers.kill_at", *self._arguments],
             stdin=subprocess.PIPE,
@@ -47,21 +53,31 @@ class Forks:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
+        self._folder.cleanup()
 
-    def run(self, shop: Shop, command: str, *arguments: str, moment: str = NEVER) -> Ended:
-        """A command on the shop's workbook, killed at `moment` if that comes."""
+    def run(self, shop: Shop, command: str, *arguments: str, moment: str = NEVER, seconds: float = LONGEST) -> Ended:
+        """A command on the shop's workbook, killed at `moment` if that comes, and after so many seconds."""
         assert self._process.stdin
         assert self._process.stdout
-        outputs = [str(shop.folder / name) for name in ("stdout", "stderr")]
+        outputs = [str(Path(self._folder.name) / name) for name in ("stdout", "stderr")]
         order = {
             "moment": moment,
             "arguments": [command, str(shop.workbook), *arguments],
             "environment": shop.environment(),
             "outputs": outputs,
+            "seconds": seconds,
         }
         print(json.dumps(order), file=self._process.stdin, flush=True)
         returncode, writes = json.loads(self._process.stdout.readline())
         return Ended(returncode, writes, *(Path(output).read_text("utf-8") for output in outputs))
+
+
+@functools.cache
+def forks_of(times: float) -> Forks:
+    """The forks that all tests of this process share."""
+    forks = Forks(times=times).__enter__()
+    atexit.register(forks.__exit__)
+    return forks
 
 
 @dataclass(frozen=True)
@@ -93,7 +109,8 @@ class Killer:
 
 def serve(lag: float, times: float) -> None:
     """Carry out the orders on stdin; each is answered by how its process ended and its number of journal writes."""
-    batch.plan.INDEX_LAG = batch.execute.INDEX_LAG = timedelta(seconds=lag)
+    if lag != AS_IT_IS:
+        batch.plan.INDEX_LAG = batch.execute.INDEX_LAG = timedelta(seconds=lag)
     for line in sys.stdin:
         order = json.loads(line)
         reading, writing = os.pipe()
@@ -114,7 +131,9 @@ def run_until(order: dict[str, Any], times: float, writing: int) -> None:
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), stream)
     os.environ.update(order["environment"])
     moment = order["moment"]
-    hurry(times)
+    signal.alarm(int(order["seconds"]))
+    if times != 1:
+        hurry(times)
     watch_journal(moment, writing)
     watch_workbook(moment)
     try:

@@ -271,6 +271,8 @@ def test_the_control_door_does_what_the_object_does(simulator: Simulator) -> Non
 def test_serve_forever_announces_its_address_and_ends_with_ctrl_c() -> None:
     """The simulator as a process of its own."""
     code = "from batch.simulator import serve_forever; serve_forever(announce=lambda url: print(url, flush=True))"
+    # A background job ignores Ctrl+C unless it asks for it.
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {code}"
     flags = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, creationflags=flags

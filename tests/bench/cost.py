@@ -67,7 +67,7 @@ def _run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float]
 
 def _shop(folder: Path, simulator: Simulator, job: str, rows: int) -> Shop:
     folder.mkdir(exist_ok=True)
-    shop = Shop(folder, simulator, accounts=[SELLER])
+    shop = Shop(folder, simulator, accounts=[SELLER], forked=False)
     shop.write_settings(limits=LIMITS)
     if job == "drafts":
         shop.fill([{"ean": catalogue.gtin(n), "price": 20, "stock": 1} for n in range(rows)])

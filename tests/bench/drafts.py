@@ -24,7 +24,7 @@ def measure(folder: Path, *, rows: int, latency: float, sellers: int) -> dict[st
     with Simulator(latency=latency, log_size=200_000) as simulator:
         for account in accounts[2:]:
             simulator.add_seller(account)
-        shop = Shop(folder, simulator, accounts=accounts)
+        shop = Shop(folder, simulator, accounts=accounts, forked=False)
         products = [
             {"account": account, "ean": catalogue.gtin(n), "price": 20, "stock": 1}
             for n in range(rows)

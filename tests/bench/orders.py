@@ -23,7 +23,7 @@ SELLER = "e-sklep1"
 def measure(folder: Path, count: int) -> Iterator[dict[str, Any]]:
     """Figures of the export of `count` orders, then of the update of all of them, then of a run with nothing new."""
     with Simulator(log_size=100_000) as simulator:
-        shop = Shop(folder, simulator, accounts=[SELLER])
+        shop = Shop(folder, simulator, accounts=[SELLER], forked=False)
         shop.fill([])
         for number in range(count):
             simulator.clock.advance(0.01)

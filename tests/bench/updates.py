@@ -34,7 +34,7 @@ def measure(
     """The figures of one real run, all included. Seconds are those of the hurried clocks."""
     settings = Settings(latency=latency / times, command_seconds=command_seconds)
     with Simulator(clock=Clock(speed=times), settings=settings, log_size=100_000) as simulator:
-        shop = Shop(folder, simulator, accounts=["e-sklep1"], times=times)
+        shop = Shop(folder, simulator, accounts=["e-sklep1"], times=times, forked=False)
         ids = simulator.add_offers("e-sklep1", [{"external_id": f"X{n}", "status": "ACTIVE"} for n in range(offers)])
         wanted = [(Decimal(1001 + n) / 100, _stock(n, offers)) for n in range(offers)]
         shop.fill([

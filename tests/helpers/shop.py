@@ -43,6 +43,7 @@ class Shop:
     accounts: Sequence[str] = ("e-sklep1", "e-sklep2")
     times: float = 1
     secret: str = "demo"
+    forked: bool = True  # runs skip the loading of the program; not for benchmarks
     workbook: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,9 +114,8 @@ class Shop:
         self, *arguments: str, timeout: float = 120, folder: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the workbook, e.g. `run("run", "--only", "drafts")`, in `folder` where that matters."""
-        if folder is None and hasattr(
-            os, "fork"
-        ):  # a process of its own all the same, without loading the program anew
+        if self.forked and folder is None and hasattr(os, "fork"):
+            # A process of its own all the same, without loading the program anew.
             from tests.helpers.kill_at import forks_of  # noqa: PLC0415  (it knows Shop)
 
             ended = forks_of(self.times).run(self, *arguments, seconds=timeout)

@@ -222,9 +222,9 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "refresh_token": lambda value: value is None or is_secret(value),
     "expires_at": lambda value: isinstance(value, str),
     "refreshed_at": lambda value: value is None or isinstance(value, str),
-    "environment": lambda value: isinstance(value, str) and bool(value.strip()),
-    "login": lambda value: value is None or isinstance(value, str),
-    "user_id": lambda value: value is None or isinstance(value, str) or _is_whole(value),
+    "environment": lambda value: isinstance(value, str) and bool(value.strip()) and value.strip().isprintable(),
+    "login": lambda value: value is None or (isinstance(value, str) and value.isprintable()),
+    "user_id": lambda value: value is None or (isinstance(value, str) and value.isprintable()) or _is_whole(value),
     "generation": lambda value: value is None or _is_whole(value),
 }
 

@@ -19,7 +19,7 @@ from urllib.request import url2pathname
 import requests
 
 from batch.accounts.decide import MARGIN, Owner, expired
-from batch.accounts.endpoint import TIMEOUT, body_of
+from batch.accounts.endpoint import BROKEN, TIMEOUT, body_of
 from batch.accounts.token_file import (
     Token,
     TokenFormatError,
@@ -103,7 +103,7 @@ def fetch(url: str, session: requests.Session, clock: Callable[[], datetime]) ->
     try:
         with session.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as response:
             status, content = response.status_code, body_of(response, clock)
-    except requests.RequestException:
+    except BROKEN:
         status, content = None, b""
     if status is None:
         raise NoAnswer("token_url_trouble", sent=True, place=place)

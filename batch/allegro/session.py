@@ -290,13 +290,13 @@ class ApiSession:
             ) as response:
                 content = self._read(response, call)
                 return response.status_code, response.headers, content
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:  # a chunk of -5 bytes
             raise NoAnswer("no_answer", sent=_was_sent(error), call=call, reason=type(error).__name__) from error
 
     def _read(self, response: requests.Response, call: str) -> bytes:
         deadline = self.clock.monotonic() + ANSWER_SECONDS
         content = bytearray()
-        for chunk in response.iter_content(65536):
+        while chunk := response.raw.read1(65536, decode_content=True):  # what is there, not waiting for so many bytes
             content += chunk
             if len(content) > MAX_ANSWER_BYTES or self.clock.monotonic() > deadline:
                 raise ServerTrouble("answer_unusable", status=response.status_code, call=call)

@@ -42,8 +42,8 @@ SNIPPETS = (
     b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc3", b"/>", b"</c>", b"</row>", b"</sheetData>", b"<row>",
     b'<row r="1"/>', b'<c r="A1"/>', b'<c r="ZZZZ9" t="s"><v>9</v></c>', b'<c t="inlineStr"><is><t>=1</t></is></c>',
     b"<f>", b'<f t="array" ref="x">1</f>', b'<f t="shared" si="0"/>', b'<f t="shared" si="0" ref="A1:Z9">A1</f>',
-    b'<mergeCells><mergeCell ref="?"/></mergeCells>', b'<col min="1" max="999999999" style="1"/>', b"<v/>", b" x:y=\"\"",
-    b"x:", b"</x:y>", b'<x:row xmlns:x="u">', b"_x0000_", b"xmlns", b'encoding="utf-16"', b'encoding="klingon"',
+    b'<mergeCells><mergeCell ref="?"/></mergeCells>', b'<col min="1" max="999999999" style="1"/>', b"<v/>",
+    b' x:y=""', b"x:", b"</x:y>", b'<x:row xmlns:x="u">', b"_x0000_", b"xmlns", b'encoding="utf-16"', b'encoding="klingon"',
 )  # fmt: skip
 
 
@@ -87,7 +87,9 @@ def xml_of(random: Random, data: bytes) -> bytes:
         return bytes_of(random, data)
     elements = [element for element in root.iter() if isinstance(element.tag, str)]
     _element_changed(random, random.choice(elements), random.choice(elements))
-    return etree.tostring(root, xml_declaration=True, encoding=random.choice(("UTF-8", "UTF-8", "UTF-16", "ISO-8859-1")))
+    return etree.tostring(
+        root, xml_declaration=True, encoding=random.choice(("UTF-8", "UTF-8", "UTF-16", "ISO-8859-1"))
+    )
 
 
 def _element_changed(random: Random, element: Any, other: Any) -> None:
@@ -139,7 +141,17 @@ def package_of(random: Random, parts: Mapping[str, bytes]) -> bytes:
             case 2:
                 names = [(shown, real) for shown, real in names if shown != name]
             case 3:
-                hostile = ("../" + name, "/" + name, name.upper(), name.replace("/", "\\"), name + "\0", "C:\\x", "", "ż", name)
+                hostile = (
+                    "../" + name,
+                    "/" + name,
+                    name.upper(),
+                    name.replace("/", "\\"),
+                    name + "\0",
+                    "C:\\x",
+                    "",
+                    "ż",
+                    name,
+                )
                 names.append((random.choice(hostile), name))
             case _:
                 found[name] = xml_of(random, found[name])
@@ -150,7 +162,11 @@ def package_of(random: Random, parts: Mapping[str, bytes]) -> bytes:
 
 def _interesting(random: Random, names: list[str]) -> list[str]:
     """The parts that the tool reads, most of the time."""
-    ours = [name for name in names if re.search(r"worksheets/sheet\d|tables/|sharedS|styles|workbook\.xml|Types|_rels", name)]
+    ours = [
+        name
+        for name in names
+        if re.search(r"worksheets/sheet\d|tables/|sharedS|styles|workbook\.xml|Types|_rels", name)
+    ]
     return ours if ours and random.randrange(8) else names
 
 
@@ -182,11 +198,13 @@ def json_of(random: Random, text: str) -> str:
     """A JSON text with one change to what it says, or to how it says it."""
     match random.randrange(12):
         case 0:
-            return bytes_of(random, text.encode(), (b"{", b"[", b'"', b"\\ud800", b"NaN", b"1e999", b",", b"\0")).decode(
-                "utf-8", "surrogateescape"
-            )
+            return bytes_of(
+                random, text.encode(), (b"{", b"[", b'"', b"\\ud800", b"NaN", b"1e999", b",", b"\0")
+            ).decode("utf-8", "surrogateescape")
         case 1:
-            return random.choice(("", "null", "[]", "{}", "[" * 100_000, '{"a":' * 50_000, "9" * 5000, '"x"', "\ufeff" + text))
+            return random.choice(
+                ("", "null", "[]", "{}", "[" * 100_000, '{"a":' * 50_000, "9" * 5000, '"x"', "\ufeff" + text)
+            )
         case 2 if text.startswith("{") and len(text) > 2:
             return text[:-1] + "," + text[1:]  # every key twice
     try:

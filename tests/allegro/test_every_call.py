@@ -84,10 +84,12 @@ def _template(path: str) -> str:
 
 def _paths(module: Path) -> Iterator[str]:
     """What the code of a module sends requests to: texts that begin like a path, `{}` for what is filled in."""
-    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+    nodes = list(ast.walk(ast.parse(module.read_text("utf-8"))))
+    pieces = {id(piece) for node in nodes if isinstance(node, ast.JoinedStr) for piece in node.values}
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             text = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in pieces:
             text = node.value
         else:
             continue

@@ -45,9 +45,9 @@ TOKEN = {
 }
 YAML = (
     b"&a", b"*a", b"!!python/object:os.system", b"!!binary |", b"<<: *a", b"? ", b"- ", b"{", b"[", b"|\n", b"\t",
-    b"---\n", b"...\n", b"%YAML 9.9\n", b"0x" + b"f" * 5000, b"1:" * 3000 + b"1", b"2026-99-99", b".inf", b".nan", b"~", b"'",
-    b'"\\ud800"', b"[" * 3000, b"{a: " * 3000, b"a: &a [x,x]\nb: &b [*a,*a]\n", b"\xed\xa0\x80", b"\0", b"\x85", b"\xe2\x80\xa8",
-    b"!!set {", b"=",
+    b"---\n", b"...\n", b"%YAML 9.9\n", b"0x" + b"f" * 5000, b"1:" * 3000 + b"1", b"2026-99-99", b".inf", b".nan",
+    b"~", b"'", b'"\\ud800"', b"[" * 3000, b"{a: " * 3000, b"a: &a [x,x]\nb: &b [*a,*a]\n", b"\xed\xa0\x80", b"\0",
+    b"\x85", b"\xe2\x80\xa8", b"!!set {", b"=",
 )  # fmt: skip
 YAML_LAUGHS = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40))
 YAML_LISTS = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))

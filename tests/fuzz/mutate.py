@@ -43,7 +43,8 @@ SNIPPETS = (
     b'<row r="1"/>', b'<c r="A1"/>', b'<c r="ZZZZ9" t="s"><v>9</v></c>', b'<c t="inlineStr"><is><t>=1</t></is></c>',
     b"<f>", b'<f t="array" ref="x">1</f>', b'<f t="shared" si="0"/>', b'<f t="shared" si="0" ref="A1:Z9">A1</f>',
     b'<mergeCells><mergeCell ref="?"/></mergeCells>', b'<col min="1" max="999999999" style="1"/>', b"<v/>",
-    b' x:y=""', b"x:", b"</x:y>", b'<x:row xmlns:x="u">', b"_x0000_", b"xmlns", b'encoding="utf-16"', b'encoding="klingon"',
+    b' x:y=""', b"x:", b"</x:y>", b'<x:row xmlns:x="u">', b"_x0000_", b"xmlns", b'encoding="utf-16"',
+    b'encoding="klingon"',
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from batch.accounts.token_file import (
     Token,
     TokenFormatError,
     access_only,
+    check_replaceable,
     iso,
     parse_token,
     read_token,
@@ -148,7 +149,8 @@ def publish(token: Token, path: Path | None) -> None:
         "login": token.login,
     }
     try:
+        check_replaceable(path)
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
         replace_file(path, (json.dumps(fields, indent=2) + "\n").encode("ascii"), mode=mode)
-    except OSError as error:
+    except (OSError, AccountError) as error:
         log.warning("%s: the access token could not be published: %s", path, reason(error))

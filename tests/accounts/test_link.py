@@ -416,13 +416,46 @@ def test_a_port_in_use_on_the_other_loopback_address(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("token_file", "said"),
-    [("away/x.token", "away"), ("OneDrive - Firma/x.token", "OneDrive"), (".", "Nie można odczytać")],
+    [
+        ("away/x.token", "away"),
+        ("~/x.token", "~"),
+        ("OneDrive - Firma/x.token", "OneDrive"),
+        (".", "Nie można odczytać"),
+        ("/dev/null", "Nie można odczytać"),
+        ("Oferty.xlsx", "coś innego niż tokeny"),
+        ("batch.yaml", "coś innego niż tokeny"),
+        ("NUL", "Żaden plik nie może mieć nazwy"),
+        ("con.token", "Żaden plik nie może mieć nazwy"),
+        ("list.txt:tokeny", "Żaden plik nie może mieć nazwy"),
+        ("dwa\nwiersze", "Żaden plik nie może mieć nazwy"),
+        ("x" * 300, "Nie można zapisać"),
+    ],
 )
 def test_a_place_where_tokens_cannot_be_kept(desk: Desk, token_file: str, said: str) -> None:
     (desk.shop.folder / "OneDrive - Firma").mkdir()
     rows = [{"account": "e-sklep1", "environment": "simulator", "token_file": token_file}]
     desk.shop.fill([], Accounts=rows)
     assert said in nothing_opened(desk)
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_tokens_may_lie_anywhere(desk: Desk, above: bool) -> None:
+    """On a share, above the workbook's folder, in a folder of any name."""
+    place = desk.shop.folder / "udział" / "tokeny"
+    place.mkdir(parents=True)
+    token_file = f"../{desk.shop.folder.name}/udział/tokeny/x.token" if above else str(place / "x.token")
+    rows = [{"account": "e-sklep1", "environment": "simulator", "token_file": token_file}]
+    desk.shop.fill([], Accounts=rows)
+    code, _, err = desk.link()
+    assert (code, (place / "x.token").is_file()) == (0, True), err
+
+
+@pytest.mark.parametrize("broken", [b"", b"\0" * 600, b'{"access_token": "x'])
+def test_a_broken_token_file_is_replaced(desk: Desk, broken: bytes) -> None:
+    """It is ours, and logging in is what mends it."""
+    desk.file.write_bytes(broken)
+    code, _, err = desk.link()
+    assert (code, desk.held()["login"]) == (0, "e-sklep1"), err
 
 
 def test_an_account_that_is_not_in_the_workbook(desk: Desk) -> None:

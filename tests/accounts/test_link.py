@@ -175,6 +175,38 @@ def test_a_foreign_answer_gets_a_page_of_its_own_and_the_waiting_goes_on(desk: D
     assert code == 0
 
 
+HOSTILE_REQUESTS = {
+    "POST": b"POST /?code=x&state=STATE HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+    "an address without end": b"GET /?code=" + b"x" * 100_000 + b"&state=STATE HTTP/1.1\r\n\r\n",
+    "headers without end": b"GET /?code=x&state=other HTTP/1.1\r\n" + b"X-A: b\r\n" * 500 + b"\r\n",
+    "no address at all": b"GET //[?code=x HTTP/1.1\r\n\r\n",
+    "no HTTP": b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n",
+    "half of the state": b"GET /?code=x&state=STAT HTTP/1.1\r\n\r\n",
+    "no state": b"GET /?code=x HTTP/1.1\r\n\r\n",
+    "the state twice, the last one foreign": b"GET /?code=x&state=STATE&state=y HTTP/1.1\r\n\r\n",
+}
+
+
+def test_requests_that_allegro_never_sends_do_not_end_the_waiting(desk: Desk) -> None:
+    """Each is refused and brings no code; then the true answer comes, and the account is linked."""
+    answers: dict[str, bytes] = {}
+
+    def browse(address: str) -> None:
+        state = asked_for(address)["state"].encode()
+        for name, request in HOSTILE_REQUESTS.items():
+            with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+                connection.settimeout(20)
+                with contextlib.suppress(ConnectionError):
+                    connection.sendall(request.replace(b"STATE", state).replace(b"STAT ", state[:-1] + b" "))
+                    answers[name] = connection.recv(65536)
+        desk.consent(address)
+
+    code, _, err = desk.link(browse=browse)
+    assert code == 0, err
+    assert len(exchanges(desk, "/auth/oauth/token")) == 1
+    assert {name: answer for name, answer in answers.items() if b" 200 " in answer.split(b"\r\n")[0]} == {}
+
+
 def test_a_spare_connection_does_not_keep_the_answer_away(desk: Desk) -> None:
     """Browsers open connections on which they ask nothing."""
     spare = socket.socket()

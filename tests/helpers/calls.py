@@ -62,8 +62,8 @@ def calls(simulator: Simulator) -> dict[str, Call]:
         "offers by external id": lambda session: Offers(session).find(["a0", "a1"]),
         "list of offers": lambda session: holdings(Offers(session), offers),
         "one offer": lambda session: (Offers(session).look(offers[0]), Offers(session).get(offers[0])),
-        "new draft": lambda session: Offers(session).create(_row(catalogue.gtin(50)), _ids(session)),
-        "new draft of two products": lambda session: Offers(session).create(_row(AMBIGUOUS), {}),
+        "new draft": lambda session: Offers(session).create(row(catalogue.gtin(50)), _ids(session)),
+        "new draft of two products": lambda session: Offers(session).create(row(AMBIGUOUS), {}),
         "new draft, made later": _followed,
         "edit": lambda session: Offers(session).edit(offers[0], price=PRICE, stock=5, status="ACTIVE"),
         "deletion": lambda session: Offers(session).delete(offers[1]),
@@ -75,7 +75,8 @@ def calls(simulator: Simulator) -> dict[str, Call]:
     }
 
 
-def _row(gtin: str) -> ProductRow:
+def row(gtin: str) -> ProductRow:
+    """A row that asks for a draft with all that one can have."""
     price = Money(Decimal(20), "PLN")
     cell = CellRef("Products", "B", 2)
     return ProductRow(2, LOGIN, gtin, None, gtin, price, 1, Action.AUTO, None, DEFAULTS, cell)
@@ -92,7 +93,7 @@ def _change(way: Way, offer_id: str, **values: Any) -> Change:
 
 
 def _followed(session: ApiSession) -> Any:
-    sent = Offers(session).create(_row(LATER), {})
+    sent = Offers(session).create(row(LATER), {})
     return Offers(session).follow(sent, patience=60) if isinstance(sent, Accepted) else sent
 
 

@@ -321,7 +321,7 @@ class ApiSession:
             retry_after = _seconds(headers.get("retry-after"))
             raise TooMany("rate_limited", errors=errors, retry_after=retry_after, **facts)
         if 400 <= status < 500:
-            raise Rejected("rejected", errors=errors, **facts)
+            raise Rejected("call_refused", errors=errors, **facts)
         raise ServerTrouble("server_trouble", errors=errors, retry_after=_seconds(headers.get("retry-after")), **facts)
 
 

@@ -14,8 +14,10 @@ from batch.allegro.orders import read_orders
 from batch.allegro.payloads import found_offer, number_of
 from batch.allegro.retry import seconds_to_wait
 from batch.allegro.session import Answer, ApiSession
-from batch.errors import ServerTrouble
-from batch.simulator import Simulator, catalogue
+from batch.errors import AccountError, ApiError, ServerTrouble
+from batch.messages import LANGUAGES, catalogue
+from batch.simulator import Simulator
+from batch.simulator import catalogue as products
 from tests.allegro.conftest import LOGIN, SimulatedClock
 from tests.helpers.calls import row
 
@@ -111,8 +113,20 @@ def test_an_operation_at_no_address_is_one_of_the_offer_alone(
     """`Location` is not an address at all."""
     posted = Answer(202, {"id": "5"}, "trace", location="http://[")
     monkeypatch.setattr(session, "post", lambda *_: posted)
-    accepted: Any = Offers(session).create(row(catalogue.gtin(1)), {})
+    accepted: Any = Offers(session).create(row(products.gtin(1)), {})
     assert (accepted.offer_id, accepted.operation) == ("5", None)
+
+
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 409, 422, 429, 500, 503])
+def test_every_refusal_of_a_call_explains_itself(
+    session: ApiSession, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """Also where it stops a whole account: a list that Allegro refuses with 400."""
+    monkeypatch.setattr(ApiSession, "_exchange", lambda *_: (status, {}, b"{}"))
+    with pytest.raises((ApiError, AccountError)) as caught:
+        Offers(session).find(["a"])
+    for language in LANGUAGES:
+        assert catalogue(language).explain(caught.value.code, **{"account": LOGIN, **caught.value.facts}).message
 
 
 def test_retry_after_nothing_waits_all_the_same() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from tests.fuzz.answers import answer, grant
+from tests.fuzz.answers import answer, grant, job
 from tests.fuzz.files import settings, token_file
 from tests.fuzz.workbooks import workbook
 
@@ -20,6 +20,7 @@ TARGETS: dict[str, Callable[[Random, Path], str]] = {
     "token_file": token_file,
     "answer": answer,
     "grant": grant,
+    "job": job,
 }
 
 logging.getLogger("batch").addHandler(logging.NullHandler())  # orders that cannot be understood are logged

@@ -27,6 +27,7 @@ from tests.allegro.conftest import session_with
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 MEGABYTE = b" " * 2**20
+PACKED = gzip.compress(MEGABYTE * 80, 1)
 
 
 class Server:
@@ -92,10 +93,8 @@ HOSTILE = {
     "chunks without end": endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"100000\r\n" + MEGABYTE + b"\r\n"),
     "headers without end": endless(OK, b"X-A: b\r\n"),
     "a header without end": endless(OK + b"X-A: ", b"b" * 65536),
-    "packed a thousandfold": once(with_length(gzip.compress(MEGABYTE * 100, 9), "Content-Encoding: gzip")),
-    "packed twice": once(
-        with_length(gzip.compress(gzip.compress(MEGABYTE * 300, 9), 9), "Content-Encoding: gzip, gzip")
-    ),
+    "packed a thousandfold": once(with_length(PACKED, "Content-Encoding: gzip")),
+    "packed twice": once(with_length(gzip.compress(PACKED), "Content-Encoding: gzip, gzip")),
     "not packed at all": once(with_length(b"{}", "Content-Encoding: gzip")),
     "two lengths": once(OK + b"Content-Length: 2, 3\r\n\r\n{}"),
     "a negative length": once(OK + b"Content-Length: -5\r\n\r\n{"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.targets import TARGETS
 
-EXAMPLES = {"workbook": 40, "settings": 60, "token_file": 200, "answer": 300, "grant": 200, "job": 3}
+EXAMPLES = {"workbook": 30, "settings": 50, "token_file": 100, "answer": 150, "grant": 100, "job": 2}
 
 
 @pytest.mark.parametrize("name", TARGETS)

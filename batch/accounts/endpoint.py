@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from batch.accounts.token_file import is_secret
 from batch.errors import AccountError, ApiError, Forbidden, NoAnswer, ServerTrouble, TooMany
@@ -37,6 +37,9 @@ WAITS = (0.5, 1, 2, 4, 8)
 
 TIMEOUT = (5, 10)
 """Seconds to connect and to wait for the next byte; Allegro answers in less than one."""
+
+BROKEN = (requests.RequestException, HTTPError, ValueError)
+"""What a connection or an answer that breaks off raises; ValueError is that of a chunk of a negative length."""
 
 MAX_BYTES = 50_000
 """A pair has 4 KB."""
@@ -177,7 +180,7 @@ class TokenEndpoint:
                 stream=True,
             ) as response:
                 answer = _json(body_of(response, self.clock))
-        except requests.RequestException as error:
+        except BROKEN as error:
             sent = not _never_left(error)
         else:
             reply = _Reply(response.status_code, answer, response.headers, asked_at, self.auth_url)
@@ -307,7 +310,7 @@ def _retry_after(header: str | None, now: datetime) -> float | None:
     return None if moment is None else max(0.0, (moment - now).total_seconds())
 
 
-def _never_left(error: requests.RequestException) -> bool:
+def _never_left(error: Exception) -> bool:
     """Whether the connection was never made, so that the refresh token is certainly unused."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)

@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 from batch.accounts.endpoint import Grant, GrantRefused, TokenEndpoint
 from batch.accounts.lock import check_lockable, real_path
 from batch.accounts.loopback import Loopback, Pages
-from batch.accounts.token_file import reason
+from batch.accounts.token_file import check_name, check_replaceable, reason
 from batch.errors import AccountError, ApiError, LoginNeeded
 
 PATIENCE = timedelta(minutes=5)
@@ -44,15 +44,18 @@ class Login:
 def check_place(path: Path) -> None:
     """Raise AccountError when tokens could not be kept in the file `path`: better now than after the login.
 
-    token_folder_missing, token_folder_synchronised, token_unreadable, token_unwritable (path, and what it takes).
+    token_file_name, token_file_other, token_folder_missing, token_folder_synchronised, token_unreadable,
+    token_unwritable (path, and what it takes).
     """
-    path = real_path(path)
-    if not path.parent.is_dir():
-        raise AccountError("token_folder_missing", path=str(path.parent))
-    check_lockable(path)
-    if path.exists() and not path.is_file():
-        raise AccountError("token_unreadable", path=str(path), reason=os.strerror(errno.EISDIR))
+    check_name(path)
     try:
+        path = real_path(path)
+        if not path.parent.is_dir():
+            raise AccountError("token_folder_missing", path=str(path.parent))
+        check_lockable(path)
+        if path.exists() and not path.is_file():
+            raise AccountError("token_unreadable", path=str(path), reason=os.strerror(errno.EISDIR))
+        check_replaceable(path)
         with tempfile.NamedTemporaryFile(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent):
             pass
     except OSError as error:

@@ -133,7 +133,10 @@ class _Reading:
             total = page.total
             seen += page.ids
             moments += page.moments
-            ends, full = not page.ids or len(seen) >= total, len(seen) + PAGE > LARGEST_WINDOW
+            ends = (
+                len(page.ids) < PAGE or len(seen) >= total
+            )  # whatever the total says: a page that is short is the last
+            full = len(seen) + PAGE > LARGEST_WINDOW
             if ends or full:
                 expected = total if ends else len(seen)
                 whole = (

@@ -74,9 +74,9 @@ def hold(kept: Kept, now: float, seconds: float) -> Kept:
     return {**kept, "free": max(kept.get("free", now), now + seconds), "seen": now}
 
 
-def is_idle(kept: Kept, now: float) -> bool:
-    """Whether nobody waits for a turn."""
-    return bool(_as_of(kept, now).get("free", now) <= now)
+def backlog(kept: Kept, now: float) -> float:
+    """Seconds until the next turn that nobody has."""
+    return max(float(_as_of(kept, now).get("free", now)) - now, 0.0)
 
 
 def _as_of(kept: Kept, now: float) -> Kept:

@@ -6,8 +6,8 @@ Limits (OpenAPI; #12700, #13498): 2,490 POST+PATCH of product offers a minute an
 fill the bucket faster (#13528). Too many parallel calls bring 429 whatever the rate (Allegro's FAQ).
 
 A limit is shared by all processes with one ledger. Each takes a few turns in a row from there, a fifth of a second's
-need, and hands them to its threads; what it does not use in time is lost. What only asks never holds up what creates
-or changes: of the former, one at a time waits for a turn, and one at a time for a lane.
+need, and hands them to its threads; what it does not use in time is lost. What only asks lets what creates or changes
+go first: it takes the turns that are left, and while others wait for a lane it has one.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ FIRST_LANES, MOST_LANES = 4, 24
 SPARE = 1.25  # lanes beyond rate times latency, since answers do not take equally long
 LEASE = 0.2  # seconds for which turns are taken from the ledger where several may want some
 OWN_LEASE = 1.0  # the same of what hardly anybody else wants
+YIELD = 0.25  # seconds for which what only asks lets others go first
 SUSPECTED_BLOCK = 5.0  # seconds that all sellers of a client id wait after a 429 of one of them
 
 PRICE_CHANGES_PER_HOUR, OTHER_CHANGES_PER_HOUR = 150_000, 250_000
@@ -51,12 +52,17 @@ class Budget:
         self._holds = 0
 
     def take(self, weight: int = 1, *, asking: bool = False) -> float:
-        """Wait for the turn of a request that weighs so much, one `asking` behind the others; the seconds waited."""
+        """Wait for the turn of a request that weighs so much; the seconds waited.
+
+        One that is `asking` takes the turns that nobody else wants, and seldom one that others do.
+        """
         begun = self._clock.monotonic()
         with self._asking if asking else nullcontext():
+            yields_until = self._clock.monotonic() + YIELD if asking else 0.0
             while True:
                 with self._lock:
-                    turn, granted = self._reserve(self._clock.monotonic(), weight, asking=asking)
+                    now = self._clock.monotonic()
+                    turn, granted = self._reserve(now, weight, asking=asking, yielding=now < yields_until)
                     holds = self._holds
                 if (pause := turn - self._clock.monotonic()) > 0:
                     self._clock.sleep(pause)
@@ -73,34 +79,37 @@ class Budget:
     def charge(self) -> None:
         """A request weighed more than it should: leave out a turn."""
         with self._lock:
-            self._reserve(self._clock.monotonic(), 1, asking=False)
+            self._reserve(self._clock.monotonic(), 1)
 
-    def _reserve(self, now: float, weight: int, *, asking: bool) -> tuple[float, bool]:
+    def _reserve(self, now: float, weight: int, *, asking: bool = False, yielding: bool = False) -> tuple[float, bool]:
         """When the next turn is, and whether the caller has it or must ask again then."""
         interval = self._limit.interval
         if self._left and now > self._next + LATE:
             lost = min(int((now - LATE - self._next) / interval) + 1, self._left)
             self._next, self._left = self._next + lost * interval, self._left - lost
-        if self._left < weight and not self._lease(now, weight, asking=asking):
-            return min(self._next, now + FARTHEST), False
+        enough = self._left >= weight or self._lease(now, weight, asking=asking, yielding=yielding)
         turn = max(now, self._next)
+        if not enough or (yielding and turn > now):
+            return min(turn, now + FARTHEST), False
         self._next += weight * interval
         self._left -= weight
         self._used += 1
         return turn, True
 
-    def _lease(self, now: float, weight: int, *, asking: bool) -> bool:
+    def _lease(self, now: float, weight: int, *, asking: bool, yielding: bool) -> bool:
         """Take turns from the ledger."""
-        wanted = weight if self._limit.heavy else max(self._needed(now), weight)
+        no_more = self._limit.heavy or (asking and not yielding)
+        turns = weight if no_more else max(self._needed(now), weight)
 
-        def decide(kept: Kept, there: float) -> tuple[Kept, tuple[float, float, int, bool]]:
+        def decide(kept: Kept, there: float) -> tuple[Kept, tuple[float, bool]]:
             here = self._clock.monotonic()
-            turns = weight if asking and not allowance.is_idle(kept, there) else wanted
-            kept, ahead, granted = allowance.grant(self._limit, kept, there, turns)
-            return kept, (here, ahead, turns, granted)
+            ahead = allowance.backlog(kept, there) if yielding else 0.0
+            granted = not ahead
+            if granted:
+                kept, ahead, granted = allowance.grant(self._limit, kept, there, turns)
+            return kept, (here + ahead, granted)
 
-        here, ahead, turns, granted = self._ledger.change(self._key, decide)
-        self._next = here + ahead
+        self._next, granted = self._ledger.change(self._key, decide)
         if granted:
             self._turns, self._used, self._left, self._taken = turns, 0, turns, now
         return granted

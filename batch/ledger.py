@@ -21,9 +21,9 @@ import sqlalchemy as sa
 from batch.clock import Clock
 
 FILE = "budgets.sqlite"
+PATIENCE = 2.0  # seconds for one change, while others are faster, make the table, or hold the file
 BUSY_MILLISECONDS = 100
-ATTEMPTS = 20  # at one change; others may be faster, make the table, or hold the file
-PAUSE = 0.02  # seconds between two of them at most
+PAUSE = 0.02  # seconds between two attempts at most
 ALONE = 30.0  # seconds that a process goes on for itself before it tries the database again
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class Ledger:
             return cls(clock)
         if url.get_backend_name() != "sqlite":
             return cls(clock, url)
-        if not url.database or url.database == ":memory:":
+        if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
             return cls(clock)
         return cls(clock, sa.URL.create("sqlite", database=str(Path(url.database).with_name(FILE))))
 
@@ -88,7 +88,8 @@ class Ledger:
             try:
                 kept, result = self._shared.change(key, decide, self._now)
             except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
-                log.warning("budgets are not shared for %.0f s: %s", ALONE, error)
+                reason, _, _ = str(getattr(error, "orig", None) or error).partition("\n")
+                log.warning("budgets are not shared for %.0f s: %s", ALONE, reason)
                 self._alone_until = self._clock.monotonic() + ALONE
             else:
                 with self._lock:
@@ -123,17 +124,20 @@ class _Shared:
     def change(self, key: str, decide: Decide[T], now: Callable[[], float]) -> tuple[Kept, T]:
         """Read, decide, and write unless somebody else has written since; then anew."""
         with self._lock:
-            for attempts_left in reversed(range(ATTEMPTS)):
+            until = time.monotonic() + PATIENCE
+            while True:
                 try:
                     done = self._try(key, decide, now)
-                    if done is not None:
-                        return done
+                    if done is None and time.monotonic() > until:
+                        raise sa.exc.TimeoutError("others are always faster")
                 except sa.exc.DatabaseError:
                     self.close()
-                    if not attempts_left:
+                    if time.monotonic() > until:
                         raise
+                    done = None
+                if done is not None:
+                    return done
                 time.sleep(random.random() * PAUSE)  # noqa: S311  (so that the same two do not meet again)
-        raise sa.exc.TimeoutError(f"{ATTEMPTS} others were faster")
 
     def _try(self, key: str, decide: Decide[T], now: Callable[[], float]) -> tuple[Kept, T] | None:
         """One attempt; None when somebody else was faster."""
@@ -143,13 +147,21 @@ class _Shared:
         if row is None:
             self._connection.execute(_budgets.insert().values(key=key, version=0, kept="{}"))
             return None
-        before = json.loads(row.kept)
+        before = _understood(row.kept)
         kept, result = decide(before, now() if row.now is None else float(row.now))
         if kept != before:
             new = {"of_key": key, "read": row.version, "new": json.dumps(kept)}
             if self._connection.execute(_update, new).rowcount == 0:
                 return None
         return kept, result
+
+
+def _understood(text: str) -> Kept:
+    try:
+        kept = json.loads(text)
+    except ValueError:
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def _connect(url: sa.URL) -> sa.Connection:

@@ -12,6 +12,7 @@ go first: it takes the turns that are left, and while others wait for a lane it 
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,6 +24,7 @@ from batch.clock import Clock
 
 FIRST_LANES, MOST_LANES = 4, 24
 SPARE = 1.25  # lanes beyond rate times latency, since answers do not take equally long
+DARING = 1 / 5000  # what an answer adds to the number of lanes that is tried, once there were too many
 LEASE = 0.2  # seconds for which turns are taken from the ledger where several may want some
 OWN_LEASE = 1.0  # the same of what hardly anybody else wants
 YIELD = 0.25  # seconds for which what only asks lets others go first
@@ -134,7 +136,7 @@ class Lanes:
     """How many requests of one seller run at once: grows while that helps, halves when Allegro objects.
 
     `per_minute` is the rate they are to carry. More lanes than that takes would only add to the parallel calls
-    Allegro dislikes.
+    Allegro dislikes. A number of lanes that was too much is not tried again soon.
     """
 
     def __init__(self, *, per_minute: int) -> None:
@@ -143,6 +145,8 @@ class Lanes:
         self._changes, self._asks = _Line(lock), _Line(lock)
         self._last: _Line | None = None  # of which line the last one was let in
         self._allowed = float(FIRST_LANES)
+        self._most = float(MOST_LANES)
+        self._halved, self._grown = -math.inf, False  # when they were, and whether lanes were added since
         self._usual: float | None = None  # seconds an answer takes when nobody is in the way
 
     @contextmanager
@@ -184,16 +188,22 @@ class Lanes:
         """
         with self._changes:
             self._usual = seconds if self._usual is None else min(self._usual * 1.01, seconds)
-            enough = min(self._per_second * seconds * SPARE + 1, MOST_LANES)
+            self._most = min(self._most + DARING, MOST_LANES)
+            enough = min(self._per_second * seconds * SPARE + 1, self._most)
             crowded = waited < 0.001 and not self._is_free()
             if crowded and seconds < 2 * self._usual and self._allowed < enough:
-                self._allowed = min(self._allowed + 1 / self._allowed, enough)
+                self._allowed, self._grown = min(self._allowed + 1 / self._allowed, enough), True
                 self._let_in()
 
-    def halve(self) -> None:
-        """Allegro said there was too much at once."""
+    def halve(self, *, begun: float, now: float) -> None:
+        """Allegro said there was too much at once, to a request that had begun then; of those under way, once only."""
         with self._changes:
+            if begun < self._halved:
+                return
+            if self._grown:  # else there was too much of something else, or still is
+                self._most = max(self._allowed - 1, FIRST_LANES)
             self._allowed = max(1.0, self._allowed / 2)
+            self._grown, self._halved = False, now
 
     def narrow(self) -> None:
         """Allegro is in trouble: one request at a time until it answers again."""

@@ -244,7 +244,7 @@ class ApiSession:
                 return self._with_token(method, path, **call)
             except ApiError as error:
                 if isinstance(error, TooMany):
-                    self.traffic.lanes.halve()
+                    self.traffic.lanes.halve(begun=begun, now=self.clock.monotonic())
                 wait = retry.seconds_to_wait(attempt, retry_after=error.retry_after, jitter=self.jitter())
                 now = self.clock.monotonic()
                 over = (now - started) + wait + (now - begun)  # should the next attempt take as long as this one

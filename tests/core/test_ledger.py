@@ -114,7 +114,7 @@ def test_a_database_in_trouble_stops_nobody(tmp_path: Path, caplog: pytest.LogCa
             assert ledger.change("k", count) == known + 1  # from the database again
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "no url"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true", "no url"])
 def test_a_journal_that_nobody_else_can_open_is_shared_with_nobody(tmp_path: Path, url: str) -> None:
     """Nor does a file appear."""
     for _ in range(2):

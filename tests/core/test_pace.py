@@ -246,7 +246,8 @@ def test_lanes_grow_while_that_helps_and_halve_when_told() -> None:
             lanes.answered(2, waited=0)
             lanes._changes.inside = 1
     assert lanes._allowed == MOST_LANES
-    lanes.halve()
+    lanes.halve(begun=1, now=2)
+    lanes.halve(begun=1, now=3)  # was under way when they were halved
     assert lanes._allowed == MOST_LANES / 2
     for _ in range(100):
         with lanes.lane():
@@ -254,6 +255,36 @@ def test_lanes_grow_while_that_helps_and_halve_when_told() -> None:
     assert lanes._allowed == MOST_LANES / 2
     lanes.narrow()
     assert lanes._allowed == 1
+
+
+def test_a_number_of_lanes_that_was_too_much_is_not_tried_again_soon() -> None:
+    """Twelve at once are allowed: a few refusals in 20,000 answers, and hardly fewer lanes than that in between."""
+    lanes, refused, allowed = Lanes(per_minute=2490), 0, []
+    for time in range(20_000):
+        with lanes.lane():
+            lanes._changes.inside = int(lanes._allowed)
+            lanes.answered(0.5, waited=0)
+            lanes._changes.inside = 1
+        if int(lanes._allowed) > 12:
+            refused += 1
+            lanes.halve(begun=time, now=time)
+        allowed.append(int(lanes._allowed))
+    assert refused <= 6
+    assert sum(allowed) / len(allowed) > 11
+
+
+def test_trouble_that_goes_on_does_not_leave_one_lane_for_ever() -> None:
+    """A minute of refusals, as of a blocked client id, is forgotten soon after."""
+    lanes = Lanes(per_minute=2490)
+    for time in range(10):
+        lanes.halve(begun=time, now=time)
+    assert int(lanes._allowed) == 1
+    for _ in range(50):
+        with lanes.lane():
+            lanes._changes.inside = int(lanes._allowed)
+            lanes.answered(0.08, waited=0)
+            lanes._changes.inside = 1
+    assert int(lanes._allowed) >= FIRST_LANES
 
 
 def test_no_more_lanes_than_the_rate_takes() -> None:

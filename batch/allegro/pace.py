@@ -60,16 +60,18 @@ class Budget:
         """
         begun = self._clock.monotonic()
         with self._asking if asking else nullcontext():
-            yields_until = self._clock.monotonic() + YIELD if asking else 0.0
+            first, yields_until = True, self._clock.monotonic() + YIELD if asking else -math.inf
             while True:
                 with self._lock:
                     now = self._clock.monotonic()
-                    turn, granted = self._reserve(now, weight, asking=asking, yielding=now < yields_until)
+                    spare = first or not asking  # who had to let others go first takes no more than it must
+                    turn, granted = self._reserve(now, weight, spare=spare, yielding=now < yields_until)
                     holds = self._holds
                 if (pause := turn - self._clock.monotonic()) > 0:
                     self._clock.sleep(pause)
                 if granted and holds == self._holds:
                     return max(turn - begun, 0.0)
+                first = False
 
     def hold(self, seconds: float) -> None:
         """Nobody's turn comes for this long; turns that were handed out and are still waited for are void."""
@@ -83,13 +85,13 @@ class Budget:
         with self._lock:
             self._reserve(self._clock.monotonic(), 1)
 
-    def _reserve(self, now: float, weight: int, *, asking: bool = False, yielding: bool = False) -> tuple[float, bool]:
+    def _reserve(self, now: float, weight: int, *, spare: bool = False, yielding: bool = False) -> tuple[float, bool]:
         """When the next turn is, and whether the caller has it or must ask again then."""
         interval = self._limit.interval
         if self._left and now > self._next + LATE:
             lost = min(int((now - LATE - self._next) / interval) + 1, self._left)
             self._next, self._left = self._next + lost * interval, self._left - lost
-        enough = self._left >= weight or self._lease(now, weight, asking=asking, yielding=yielding)
+        enough = self._left >= weight or self._lease(now, weight, spare=spare, yielding=yielding)
         turn = max(now, self._next)
         if not enough or (yielding and turn > now):
             return min(turn, now + FARTHEST), False
@@ -98,10 +100,9 @@ class Budget:
         self._used += 1
         return turn, True
 
-    def _lease(self, now: float, weight: int, *, asking: bool, yielding: bool) -> bool:
-        """Take turns from the ledger."""
-        no_more = self._limit.heavy or (asking and not yielding)
-        turns = weight if no_more else max(self._needed(now), weight)
+    def _lease(self, now: float, weight: int, *, spare: bool, yielding: bool) -> bool:
+        """Take turns from the ledger, with some to spare or just what is asked for; `yielding`: if none is awaited."""
+        turns = max(self._needed(now), weight) if spare and not self._limit.heavy else weight
 
         def decide(kept: Kept, there: float) -> tuple[Kept, tuple[float, bool]]:
             here = self._clock.monotonic()
@@ -123,7 +124,7 @@ class Budget:
             return max(self._used, 1)
         rate = self._used / max(now - self._taken, 0.001)
         most = self._seconds / self._limit.interval if self._limit.interval else 1
-        return max(int(min(rate * self._seconds + 1, 2 * self._turns, most)), 1)
+        return max(int(min(rate * self._seconds, self._turns, most - 1)) + 1, 1)
 
 
 class _Line(threading.Condition):

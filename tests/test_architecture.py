@@ -33,6 +33,7 @@ NOUNS = {
     "allegro": SHARED | {"allegro"},
     "accounts": SHARED | {"accounts"},
     "journal": SHARED,
+    "ledger": SHARED,
     "seller_lock": SHARED,
     "settings": {*SHARED, "settings_file", "settings_values"},
     "settings_file": SHARED,

@@ -47,6 +47,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
     fetch_orders    all orders of one account: journal and Allegro -> what the sheet is to say
     order_files     orders -> files, by templates that users may edit
     journal         intents and outcomes (SQLAlchemy Core)
+    database        what the journal lies in: SQLite, or PostgreSQL for several stations
     seller_lock     one run at a time for a seller
     system_scheduler  Task Scheduler, systemd, cron
     settings        batch.yaml + environment + keyring (settings_file: its YAML, settings_values: kinds of values)

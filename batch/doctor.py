@@ -28,9 +28,9 @@ from batch.accounts.synchronised import synchronised_by
 from batch.allegro.session import PUBLIC, new_http
 from batch.connect import Connector
 from batch.errors import ApiError, BatchError, LoginNeeded
-from batch.journal import Journal
 from batch.messages import Catalogue
 from batch.model import Account
+from batch.run import open_journal
 from batch.settings import Environment, Settings, find_settings, load_settings
 from batch.settings_values import is_loopback
 from batch.validate.accounts import read_accounts
@@ -227,14 +227,10 @@ def _token_places(accounts: Iterable[Account], connector: Connector) -> Iterator
 
 def _journal(settings: Settings, world: World) -> Iterator[Finding]:
     """Whether it opens and can be written, and lies where SQLite is safe."""
-    url = settings.journal.get_secret_value() if settings.journal else None
     try:
-        journal = Journal(url, world.clock.now) if url else Journal.in_folder(world.data_folder, world.clock.now)
-        try:
+        with open_journal(settings, world) as journal:
             journal.settle_debt([0])  # no debt has this number: nothing changes, but only a writable file allows it
             file = journal.file
-        finally:
-            journal.close()
     except BatchError as error:
         yield _wrong(error)
         return

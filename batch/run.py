@@ -99,8 +99,8 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
     with (
         hold_workbook(request.workbook, needed=not request.anyway),
         open_desk(request.workbook, world.clock) as desk,
-        _open_journal(request.settings, world) as journal,
-        SellerLocks(journal.file) as sellers,
+        open_journal(request.settings, world) as journal,
+        SellerLocks(journal) as sellers,
     ):
         tables = tables_to_write(request.workbook, journal, orders=Job.ORDERS in jobs)
         unwritable = _why_unwritable(request, desk, tables)
@@ -151,9 +151,10 @@ def active(accounts: Mapping[str, Account], request: Request) -> list[Account]:
 
 
 @contextmanager
-def _open_journal(settings: Settings, world: World) -> Iterator[Journal]:
-    url = settings.journal.get_secret_value() if settings.journal else None
-    journal = Journal(url, world.clock.now) if url else Journal.in_folder(world.data_folder, world.clock.now)
+def open_journal(settings: Settings, world: World) -> Iterator[Journal]:
+    """The journal of these settings, closed afterwards. Raises JournalError or SettingsError."""
+    url, clock = settings.read_journal(), world.clock.now
+    journal = Journal(url, clock, settings.station.name) if url else Journal.in_folder(world.data_folder, clock)
     try:
         yield journal
     finally:

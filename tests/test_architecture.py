@@ -31,8 +31,9 @@ WORKBOOK_TYPES = {"workbook.schema", "workbook.read", "workbook.values"}  # tabl
 NOUNS = {
     "workbook": SHARED | {"workbook"},
     "allegro": SHARED | {"allegro"},
-    "accounts": SHARED | {"accounts"},
-    "journal": SHARED,
+    "accounts": SHARED | {"accounts", "database"},
+    "database": SHARED | {"database"},
+    "journal": SHARED | {"database"},
     "seller_lock": SHARED,
     "settings": {*SHARED, "settings_file", "settings_values"},
     "settings_file": SHARED,

@@ -48,6 +48,7 @@ _HOLDER = sa.text(
     " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database()"
     " AND l.classid::bigint = :high AND l.objid::bigint = :low"
 )
+_begin = _entries.insert().returning(_entries.c.id)
 _save = _entries.update().where(_entries.c.id == sa.bindparam("of_id"))
 
 
@@ -169,10 +170,10 @@ class Journal:
             "reported": False,
         }
         try:
-            result = self._write((_entries.insert(), values))
+            new_id = self._write((_begin, values)).scalar_one()
         except sa.exc.IntegrityError as error:
             raise AttemptTaken("not_sent", external_id=external_id) from error
-        return replace(entry, id=int(result.inserted_primary_key[0]))
+        return replace(entry, id=new_id)
 
     def save(self, entry: Entry) -> None:
         """Write how far an attempt has come (state, offer id, operation, code, details, trace id)."""
@@ -236,7 +237,12 @@ class Journal:
 
     def begin_run(self, run: str, workbook: str, undoes: str | None = None) -> None:
         """Note that a run on `workbook` begins; `undoes` names the run that it takes back."""
-        values = {"name": run, "workbook": self._place(workbook), "undoes": undoes, "started": self._clock().isoformat()}
+        values = {
+            "name": run,
+            "workbook": self._place(workbook),
+            "undoes": undoes,
+            "started": self._clock().isoformat(),
+        }
         self._write(_runs.insert().values(values))
 
     def find_run(self, name: str) -> bool:

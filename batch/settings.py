@@ -176,7 +176,7 @@ class Settings(Section):
         raise SettingsError("environment_unknown", name=name, known=sorted(self.environments))
 
     def read_journal(self, environ: Mapping[str, str] = os.environ) -> str | None:
-        """The journal's URL, or None for the SQLite file of this user. What stands where the password does is looked up.
+        """The journal's URL, or None for the file of this user. What stands where the password does is looked up.
 
         Raises SettingsError: secret_variable (key, name), secret_keyring (key, name).
         """

@@ -9,20 +9,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import secrets
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock
 
-from tests.helpers.linking import free_port
+from tests.helpers.ports import free_port
 
 FOLDER_VARIABLE = "ALLEGRO_BATCH_TEST_POSTGRES"
 PASSWORD = "database-SECRET-never-to-be-told"

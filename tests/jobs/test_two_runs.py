@@ -14,9 +14,14 @@ import openpyxl
 import pytest
 
 from batch.simulator import Simulator, catalogue
+from tests.helpers.journals import journal_url
 from tests.helpers.shop import Shop
 
 PRODUCTS = "Produkty"
+ON_POSTGRESQL = {
+    "test_two_workbooks_with_the_same_products_at_once[0]",
+    "test_a_run_that_is_still_trying_is_not_overtaken",
+}
 POST = {"method": "POST", "path": "/sale/product-offers"}
 
 
@@ -28,7 +33,7 @@ def shop_in(folder: Path, simulator: Simulator, **more: Any) -> Shop:
     """A shop of its own folder and workbook; the journal lies in the folder above, for all."""
     folder.mkdir()
     shop = Shop(folder, simulator, accounts=["e-sklep1"], **more)
-    shop.write_settings(journal=f"sqlite:///{folder.parent / 'journal.sqlite'}")
+    shop.write_settings(journal=journal_url(folder.parent))
     return shop
 
 

@@ -104,6 +104,15 @@ class Server:
         self.execute(*drops, out, f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.url(database)
 
+    def cut_off(self, database: str) -> None:
+        """From now on nobody gets at a database; every connection to it breaks."""
+        out = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+        self.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false', out)
+
+    def let_in(self, database: str) -> None:
+        """It can be used again."""
+        self.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
+
 
 @functools.cache
 def shared_server() -> Server:

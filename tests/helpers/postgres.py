@@ -12,6 +12,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,15 @@ def stop_shared() -> None:
     if folder.name:
         shutil.rmtree(folder, ignore_errors=True)
         Path(f"{folder}.lock").unlink(missing_ok=True)
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """A program's own start of the shared server, if it needs one."""
+    try:
+        yield
+    finally:
+        stop_shared()
 
 
 def name_for(place: object) -> str:

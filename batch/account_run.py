@@ -144,12 +144,12 @@ def _plan(
 def _without_allegro(this: Run, account: Account, rows: Sequence[ProductRow], error: BatchError) -> list[Planned]:
     """The answers of an account that cannot be worked on; rows that want nothing from Allegro are not blamed."""
     planner = Planner(this.jobs, account.name, this.name, Known(), {}, Catches(), this.world.clock.now())
-    code, busy = cause(error), isinstance(error, AttemptTaken)
+    code, busy, by = cause(error), isinstance(error, AttemptTaken), error.facts.get("by", "")
 
     def answer_of(row: ProductRow) -> Planned:
         if not wants_offer(row, this.jobs):
             return planner.plan([row])[0]
-        return blame(row, code, busy=busy)
+        return blame(row, code, busy=busy, by=by)
 
     return [answer_of(row) for row in rows if this.about_offers]
 

@@ -21,22 +21,24 @@ from urllib.parse import urlsplit
 import requests
 
 from batch.accounts.endpoint import TIMEOUT, answered_at
-from batch.accounts.link import check_place
 from batch.accounts.lock_probe import probe_lock
 from batch.accounts.renewal import SKEW_WORTH_A_WARNING
 from batch.accounts.synchronised import synchronised_by
+from batch.accounts.token_place import TokenFile
 from batch.allegro.session import PUBLIC, new_http
 from batch.connect import Connector
 from batch.errors import ApiError, BatchError, LoginNeeded
 from batch.journal import Journal
 from batch.messages import Catalogue
 from batch.model import Account
+from batch.run import open_journal
 from batch.settings import Environment, Settings, find_settings, load_settings
 from batch.settings_values import is_loopback
 from batch.validate.accounts import read_accounts
 from batch.workbook.read import read_workbook
 from batch.world import World
 
+SERVER_SKEW = timedelta(seconds=10)  # stations have a minute between them for what Allegro lists late
 OLDEST_PYTHON = (3, 11)
 PLACEHOLDERS = ("example.com", "example.org", "example.net")
 NETWORK_FILE_SYSTEMS = {"9p", "afs", "ceph", "cifs", "davfs", "fuse.sshfs", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
@@ -214,32 +216,34 @@ def _token_places(accounts: Iterable[Account], connector: Connector) -> Iterator
                 store.current()
                 yield Finding(Level.GOOD, "doctor_tokens_readable", {"account": account.name})
                 continue
-            path = connector.token_path(account)
-            if path.parent in tried:
+            place = connector.token_place(account)
+            if not isinstance(place, TokenFile):
+                place.check()
+                yield Finding(Level.GOOD, "doctor_tokens_in_database", {"account": account.name})
                 continue
-            tried.add(path.parent)
-            check_place(path)
-            probe_lock(path.parent)
-            yield Finding(Level.GOOD, "doctor_lock", {"path": str(path.parent)})
+            folder = place.path.parent
+            if folder in tried:
+                continue
+            tried.add(folder)
+            place.check()
+            probe_lock(folder)
+            yield Finding(Level.GOOD, "doctor_lock", {"path": str(folder)})
         except BatchError as error:
             yield _wrong(error)
 
 
 def _journal(settings: Settings, world: World) -> Iterator[Finding]:
     """Whether it opens and can be written, and lies where SQLite is safe."""
-    url = settings.journal.get_secret_value() if settings.journal else None
     try:
-        journal = Journal(url, world.clock.now) if url else Journal.in_folder(world.data_folder, world.clock.now)
-        try:
+        with open_journal(settings, world) as journal:
             journal.settle_debt([0])  # no debt has this number: nothing changes, but only a writable file allows it
             file = journal.file
-        finally:
-            journal.close()
+            if journal.on_server:
+                yield from _server(journal, settings, world)
     except BatchError as error:
         yield _wrong(error)
         return
     if file is None:
-        yield Finding(Level.GOOD, "doctor_journal_server")
         return
     facts = {"path": str(file), "program": synchronised_by(file.absolute().parent)}
     if facts["program"]:
@@ -248,6 +252,25 @@ def _journal(settings: Settings, world: World) -> Iterator[Finding]:
         yield Finding(Level.WRONG, "doctor_journal_on_network", facts)
     else:
         yield Finding(Level.GOOD, "doctor_journal", facts)
+
+
+def _server(journal: Journal, settings: Settings, world: World) -> Iterator[Finding]:
+    """Whether locks hold between two connections, and its clock goes as ours: stations tell by time what is old."""
+    before = world.clock.now()
+    server = journal.server()
+    ahead = _ahead(server.now, before, world.clock.now())
+    facts = {"place": server.place, "version": server.version, "tables": server.tables}
+    yield Finding(Level.GOOD, "doctor_journal_server", facts)
+    probe = f"doctor {settings.station.name} {world.new_id()}"
+    with open_journal(settings, world) as other:
+        holds = journal.try_hold(probe) is None and other.try_hold(probe) is not None
+    yield Finding(
+        Level.GOOD if holds else Level.WRONG, "doctor_server_lock" if holds else "doctor_server_no_lock", facts
+    )
+    seconds = round(abs(ahead).total_seconds())
+    good = abs(ahead) <= SERVER_SKEW
+    code = "doctor_server_clock" if good else "doctor_server_clock_wrong"
+    yield Finding(Level.GOOD if good else Level.WRONG, code, {**facts, "seconds": seconds, "late": ahead > timedelta()})
 
 
 def on_network(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:

@@ -12,17 +12,22 @@ A *change* is one thing sent about an offer that exists: `sending -> accepted ->
 holds what Allegro held before, which is what `undo` writes back. Its command id is ours and on disk before the call,
 so that a command whose answer was lost is asked about, or sent again, under the same id.
 
-SQLite by default; only SQLAlchemy Core is used, so that another database needs no other code.
+SQLite by default, PostgreSQL where several stations share it; only SQLAlchemy Core is used, so that both need the same
+code. On a server the sellers at work are locked on the very connection that writes: when it breaks, the lock is gone
+and so is the journal, and nothing more is sent.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
-import sqlite3
+import operator
+import re
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -30,114 +35,56 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from batch.database.database import HEAD, on_server, open_database, reason
+from batch.database.tables import changes as _changes
+from batch.database.tables import delivered_orders as _delivered_orders
+from batch.database.tables import entries as _entries
+from batch.database.tables import order_marks as _order_marks
+from batch.database.tables import owed as _owed
+from batch.database.tables import runs as _runs
 from batch.errors import AttemptTaken, JournalError
 from batch.model import Change, Entry, Money, State, Way
 
-SCHEMA_VERSION = "1"
-PREPARATIONS = 10  # more than there are tables: each failure means that another run has made one
-WAL_ATTEMPTS = 20
 BLOCK = 500  # bound parameters a statement; SQLite's oldest limit is 999
 
-_metadata = sa.MetaData()
-_meta = sa.Table("meta", _metadata, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text))
-_entries = sa.Table(
-    "entries",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("seller", sa.Text, nullable=False),
-    sa.Column("external_id", sa.Text, nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("price", sa.Text),
-    sa.Column("currency", sa.Text),
-    sa.Column("stock", sa.Integer),
-    sa.Column("offer_id", sa.Text),
-    sa.Column("operation", sa.Text),
-    sa.Column("code", sa.Text),
-    sa.Column("details", sa.Text),
-    sa.Column("trace_id", sa.Text),
-    sa.Column("created_at", sa.Text, nullable=False),
-    sa.Column("updated_at", sa.Text, nullable=False),
-    sa.Column("reported", sa.Boolean, nullable=False, default=False),
-    sa.UniqueConstraint("seller", "external_id", "attempt", name="one_attempt"),
+_HOLDER = sa.text(
+    "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+    " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database()"
+    " AND l.classid::bigint = :high AND l.objid::bigint = :low"
 )
+_begin = _entries.insert().returning(_entries.c.id)
 _save = _entries.update().where(_entries.c.id == sa.bindparam("of_id"))
-_changes = sa.Table(
-    "changes",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("seller", sa.Text, nullable=False),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("offer_id", sa.Text, nullable=False),
-    sa.Column("external_id", sa.Text),
-    sa.Column("way", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("command", sa.Text),
-    sa.Column("old_price", sa.Text),
-    sa.Column("old_currency", sa.Text),
-    sa.Column("new_price", sa.Text),
-    sa.Column("new_currency", sa.Text),
-    sa.Column("old_stock", sa.Integer),
-    sa.Column("new_stock", sa.Integer),
-    sa.Column("old_status", sa.Text),
-    sa.Column("operation", sa.Text),
-    sa.Column("code", sa.Text),
-    sa.Column("errors", sa.Text),
-    sa.Column("trace_id", sa.Text),
-    sa.Column("updated_at", sa.Text, nullable=False),
-    sa.Column("reported", sa.Boolean, nullable=False, default=False),
-    sa.Index("changes_of_run", "run"),
-    sa.Index("changes_unsettled", "seller", "reported", "state"),
-)
-_runs = sa.Table(
-    "runs",
-    _metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("workbook", sa.Text, nullable=False),
-    sa.Column("undoes", sa.Text),
-    sa.Column("started", sa.Text, nullable=False),
-)
-_owed = sa.Table(
-    "owed",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("workbook", sa.Text, nullable=False),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("answers", sa.Text, nullable=False),
-)
-_order_marks = sa.Table(
-    "order_marks",
-    _metadata,
-    sa.Column("workbook", sa.Text, primary_key=True),
-    sa.Column("seller", sa.Text, primary_key=True),
-    sa.Column("read_until", sa.Text, nullable=False),
-)
-_delivered_orders = sa.Table(
-    "delivered_orders",
-    _metadata,
-    sa.Column("workbook", sa.Text, primary_key=True),
-    sa.Column("seller", sa.Text, primary_key=True),
-    sa.Column("order_id", sa.Text, primary_key=True),
-    sa.Column("revision", sa.Text, nullable=False),
-)
+
+
+MOVED = (_runs, _entries, _changes, _owed, _order_marks, _delivered_orders)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A database server: its place without user and password, its version, that of our tables, its clock (UTC)."""
+
+    place: str
+    version: str
+    tables: str
+    now: datetime
 
 
 class Journal:
     """One journal database. Safe to use from several threads; `clock` gives aware UTC."""
 
-    def __init__(self, url: str | sa.URL, clock: Callable[[], datetime]) -> None:
-        """Open the journal, creating it if it is new. Raises JournalError."""
+    def __init__(self, url: str | sa.URL, clock: Callable[[], datetime], station: str = "") -> None:
+        """Open the journal, creating it if it is new. Raises JournalError as `open_database` does.
+
+        `station` is what a journal that several share knows this computer by.
+        """
         self._clock = clock
+        self._station = station.replace(":", "_")  # it stands before a colon
         self._lock = threading.Lock()
+        self._engine = open_database(url, station)
         try:
-            self._engine = sa.create_engine(url)
-            if self._engine.dialect.name == "sqlite":
-                sa.event.listen(self._engine, "connect", _safe_sqlite)
             self._connection = self._engine.connect()
-            self._prepare()
-        except (sa.exc.SQLAlchemyError, ImportError) as error:
-            raise JournalError("journal_unusable", reason=_reason(error)) from error
+        except sa.exc.SQLAlchemyError as error:
+            raise JournalError("journal_unusable", reason=reason(error)) from error
 
     @classmethod
     def in_folder(cls, folder: Path, clock: Callable[[], datetime]) -> Journal:
@@ -155,9 +102,28 @@ class Journal:
         return Path(name) if name and name != ":memory:" and self._engine.dialect.name == "sqlite" else None
 
     def close(self) -> None:
-        """Release the database."""
+        """Release the database, and the sellers held in it."""
         self._connection.close()
         self._engine.dispose()
+
+    # --- sellers at work
+
+    def try_hold(self, seller: str) -> str | None:
+        """On a server: hold `seller` until this journal is closed, or this process or its connection is gone.
+
+        None when that is done, otherwise who holds it, as that station calls itself ("" if it has let go meanwhile).
+        """
+        digest = hashlib.sha256(seller.encode()).digest()
+        key = int.from_bytes(digest[:8], signed=True)
+        if self._all(sa.select(sa.func.pg_try_advisory_lock(key)))[0][0]:
+            return None
+        names = self._all(_HOLDER.bindparams(high=key >> 32 & 0xFFFFFFFF, low=key & 0xFFFFFFFF))
+        return names[0][0].removeprefix("allegro-batch").strip() if names else ""
+
+    @property
+    def on_server(self) -> bool:
+        """Whether other stations may be using it."""
+        return on_server(self._engine)
 
     # --- attempts
 
@@ -221,10 +187,10 @@ class Journal:
             "reported": False,
         }
         try:
-            result = self._write((_entries.insert(), values))
+            new_id = self._write((_begin, values)).scalar_one()
         except sa.exc.IntegrityError as error:
             raise AttemptTaken("not_sent", external_id=external_id) from error
-        return replace(entry, id=int(result.inserted_primary_key[0]))
+        return replace(entry, id=new_id)
 
     def save(self, entry: Entry) -> None:
         """Write how far an attempt has come (state, offer id, operation, code, details, trace id)."""
@@ -288,7 +254,12 @@ class Journal:
 
     def begin_run(self, run: str, workbook: str, undoes: str | None = None) -> None:
         """Note that a run on `workbook` begins; `undoes` names the run that it takes back."""
-        values = {"name": run, "workbook": workbook, "undoes": undoes, "started": self._clock().isoformat()}
+        values = {
+            "name": run,
+            "workbook": self._place(workbook),
+            "undoes": undoes,
+            "started": self._clock().isoformat(),
+        }
         self._write(_runs.insert().values(values))
 
     def find_run(self, name: str) -> bool:
@@ -301,7 +272,7 @@ class Journal:
         changing = sa.union(*(sa.select(t.c.run).where(t.c.state.in_(done)) for t in (_entries, _changes)))
         query = (
             sa.select(_runs.c.name)
-            .where(_runs.c.workbook == workbook, _runs.c.undoes.is_(None), _runs.c.name.in_(changing))
+            .where(_runs.c.workbook == self._place(workbook), _runs.c.undoes.is_(None), _runs.c.name.in_(changing))
             .order_by(_runs.c.started.desc(), _runs.c.name.desc())
             .limit(1)
         )
@@ -325,11 +296,11 @@ class Journal:
 
     def owe(self, workbook: str, run: str, answers: object) -> None:
         """Keep the answers of a run (JSON data) until the workbook can be written."""
-        self._write(_owed.insert().values(workbook=workbook, run=run, answers=json.dumps(answers)))
+        self._write(_owed.insert().values(workbook=self._place(workbook), run=run, answers=json.dumps(answers)))
 
     def owed(self, workbook: str) -> list[tuple[int, str, Any]]:
         """What is owed to a workbook, oldest first: (id, run, answers)."""
-        query = sa.select(_owed).where(_owed.c.workbook == workbook).order_by(_owed.c.id)
+        query = sa.select(_owed).where(_owed.c.workbook == self._place(workbook)).order_by(_owed.c.id)
         return [(row.id, row.run, json.loads(row.answers)) for row in self._all(query)]
 
     def settle_debt(self, owed_ids: Sequence[int]) -> None:
@@ -342,16 +313,17 @@ class Journal:
     def orders_mark(self, workbook: str, seller: str) -> datetime | None:
         """Up to which change the seller's orders are in the workbook, or owed to it; None before the first run."""
         marks = _order_marks.c
-        found = self._all(sa.select(marks.read_until).where(marks.workbook == workbook, marks.seller == seller))
+        place = self._place(workbook)
+        found = self._all(sa.select(marks.read_until).where(marks.workbook == place, marks.seller == seller))
         return datetime.fromisoformat(found[0].read_until) if found else None
 
     def delivered_orders(self, workbook: str, seller: str, order_ids: Sequence[str]) -> dict[str, str]:
         """The revision of each of these orders that the workbook has got, or is owed."""
-        orders, found = _delivered_orders.c, {}
+        orders, found, place = _delivered_orders.c, {}, self._place(workbook)
         for start in range(0, len(order_ids), BLOCK):
             block = order_ids[start : start + BLOCK]
             query = sa.select(orders.order_id, orders.revision).where(
-                orders.workbook == workbook, orders.seller == seller, orders.order_id.in_(block)
+                orders.workbook == place, orders.seller == seller, orders.order_id.in_(block)
             )
             found.update({row.order_id: row.revision for row in self._all(query)})
         return found
@@ -360,56 +332,115 @@ class Journal:
         self, workbook: str, seller: str, revisions: Mapping[str, str], read_until: datetime | None
     ) -> None:
         """These revisions (by order id) are in the workbook, or owed to it; `read_until` moves the mark."""
-        ids = list(revisions)
+        ids, place = list(revisions), self._place(workbook)
         statements: list[Any] = []
         for start in range(0, len(ids), BLOCK):
             block = ids[start : start + BLOCK]
             orders = _delivered_orders.c
             statements += [
                 _delivered_orders.delete().where(
-                    orders.workbook == workbook, orders.seller == seller, orders.order_id.in_(block)
+                    orders.workbook == place, orders.seller == seller, orders.order_id.in_(block)
                 ),
                 (
                     _delivered_orders.insert(),
-                    [{"workbook": workbook, "seller": seller, "order_id": i, "revision": revisions[i]} for i in block],
+                    [{"workbook": place, "seller": seller, "order_id": i, "revision": revisions[i]} for i in block],
                 ),
             ]
         if read_until is not None:
             marks = _order_marks.c
-            mark = {"workbook": workbook, "seller": seller, "read_until": read_until.isoformat()}
+            mark = {"workbook": place, "seller": seller, "read_until": read_until.isoformat()}
             statements += [
-                _order_marks.delete().where(marks.workbook == workbook, marks.seller == seller),
+                _order_marks.delete().where(marks.workbook == place, marks.seller == seller),
                 (_order_marks.insert(), [mark]),
             ]
         if statements:
             self._write(*statements)
 
+    # --- moved to another database
+
+    def sellers(self) -> list[str]:
+        """All sellers it knows."""
+        known = sa.union(*(sa.select(table.c.seller) for table in MOVED if "seller" in table.c))
+        return sorted(row.seller for row in self._all(known))
+
+    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """All that is moved to another database, as of one moment: (table, values), older rows first.
+
+        Ids stay behind, since the other database has its own; a workbook is told apart from its station (None: ours).
+        """
+        isolation = {"isolation_level": "REPEATABLE READ"} if self.on_server else {}
+        with self._explained(), self._engine.connect().execution_options(**isolation) as connection:
+            if not self.on_server:
+                connection.exec_driver_sql("BEGIN")
+            for table in MOVED:
+                columns = [column for column in table.c if column.name != "id"]
+                for row in connection.execute(sa.select(*columns).order_by(*table.primary_key)).mappings():
+                    yield table.name, self._unplaced(dict(row))
+
+    def take_in(self, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> int:
+        """Add what `rows` gave elsewhere, all or nothing; how many rows that were.
+
+        Raises JournalError: journal_row_wrong (row, counted from 1); journal_import_known (names) when a seller or a
+        run among them is here already, since what is known of one seller cannot be put together from two journals.
+        """
+        known = {*self.sellers(), *(row.name for row in self._all(sa.select(_runs.c.name)))}
+        tables, count = {table.name: table for table in MOVED}, 0
+        with self._explained(), self._engine.begin() as connection:
+            for name, group in itertools.groupby(rows, key=operator.itemgetter(0)):
+                while block := list(itertools.islice(group, BLOCK)):
+                    for _, values in block:
+                        count += 1
+                        if name not in tables or not _fits(tables[name], values):
+                            raise JournalError("journal_row_wrong", row=count)
+                        if names := known & {values.get("seller"), values.get("name")}:
+                            raise JournalError("journal_import_known", names=sorted(names))
+                    connection.execute(tables[name].insert(), [self._placed(dict(values)) for _, values in block])
+        return count
+
+    def _unplaced(self, values: dict[str, Any]) -> dict[str, Any]:
+        if "workbook" in values:
+            station, colon, path = values["workbook"].partition(":")
+            shared = not self.on_server or values["workbook"].startswith("\\\\") or not colon
+            values |= {"station": None} if shared else {"workbook": path, "station": station}
+            if values["station"] == self._station:
+                values["station"] = None
+        return values
+
+    def _placed(self, values: dict[str, Any]) -> dict[str, Any]:
+        if "workbook" in values:
+            station, path = values.pop("station"), values["workbook"]
+            values["workbook"] = self._place(path) if station is None else f"{station}:{path}"
+        return values
+
+    # --- server
+
+    def server(self) -> Server:
+        """What there is to say about the server it lies on."""
+        version, now = self._all(sa.text("SELECT current_setting('server_version'), clock_timestamp()"))[0]
+        url = self._engine.url
+        return Server(f"{url.host or ''}/{url.database or ''}", version, HEAD, now)
+
     # --- plumbing
 
-    def _prepare(self) -> None:
-        """Tables and version. Of several runs that start on a new journal at once, all but one find it half made."""
-        for attempts_left in reversed(range(PREPARATIONS)):
-            try:
-                _metadata.create_all(self._connection)
-                self._check_version()
-            except sa.exc.DatabaseError:
-                self._connection.rollback()
-                if not attempts_left:
-                    raise
-            else:
-                return
+    def _place(self, workbook: str) -> str:
+        """A path is another file on another station, unless it names the server it lies on."""
+        return f"{self._station}:{workbook}" if self.on_server and not workbook.startswith("\\\\") else workbook
 
-    def _check_version(self) -> None:
-        version = self._connection.execute(sa.select(_meta.c.value).where(_meta.c.key == "schema")).scalar()
-        if version is None:
-            self._connection.execute(_meta.insert().values(key="schema", value=SCHEMA_VERSION))
-        elif version != SCHEMA_VERSION:
-            raise JournalError("journal_version", found=version, known=SCHEMA_VERSION)
-        self._connection.commit()
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            raise JournalError("journal_unusable", reason=reason(error)) from error
+
+    def _check(self) -> None:
+        if self._connection.invalidated:  # SQLAlchemy would connect anew, but what was locked is free by now
+            raise JournalError("journal_lost")
 
     def _write(self, *statements: Any) -> Any:
         """Carry out statements, or (statement, rows) pairs, as one transaction; the result of the first."""
         with self._lock:
+            self._check()
             try:
                 results = [self._connection.execute(*(s if isinstance(s, tuple) else (s,))) for s in statements]
                 frozen = results[0].freeze()() if results[0].returns_rows else results[0]
@@ -419,38 +450,19 @@ class Journal:
                 raise
             except sa.exc.SQLAlchemyError as error:
                 self._connection.rollback()
-                raise JournalError("journal_unusable", reason=_reason(error)) from error
+                raise JournalError("journal_unusable", reason=reason(error)) from error
             return frozen
 
     def _all(self, query: Any) -> Sequence[Any]:
         with self._lock:
+            self._check()
             try:
                 rows = self._connection.execute(query).all()
                 self._connection.commit()
             except sa.exc.SQLAlchemyError as error:
-                raise JournalError("journal_unusable", reason=_reason(error)) from error
+                self._connection.rollback()
+                raise JournalError("journal_unusable", reason=reason(error)) from error
             return rows
-
-
-def _safe_sqlite(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=30000")
-    _use_wal(cursor)
-    cursor.execute("PRAGMA synchronous=FULL")  # an intent must survive a power cut, not only a crash
-    cursor.close()
-
-
-def _use_wal(cursor: Any) -> None:
-    """A new file's change to WAL fails at once while another run is at it, whatever the timeout."""
-    for attempts_left in reversed(range(WAL_ATTEMPTS)):
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if not attempts_left:
-                raise
-            time.sleep(0.1)
-        else:
-            return
 
 
 def _entry(row: Any) -> Entry:
@@ -542,5 +554,25 @@ def _money(amount: str | None, currency: str | None) -> Money | None:
     return Money(Decimal(amount), currency or "") if amount else None
 
 
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
+def _fits(table: sa.Table, values: Mapping[str, Any]) -> bool:
+    """Whether `values` are a row of `table` as `Journal.rows` gives it."""
+    columns = [column for column in table.c if column.name != "id"]
+    of_workbooks = {"station"} if "workbook" in table.c else set()
+    return (
+        values.keys() == {column.name for column in columns} | of_workbooks
+        and all(_holds(column, values[column.name]) for column in columns)
+        and isinstance(values.get("station", ""), str | None)
+    )
+
+
+def _holds(column: sa.Column[Any], value: object) -> bool:
+    match value:
+        case None:
+            return bool(column.nullable)
+        case str():
+            return isinstance(column.type, sa.Text) and not re.search("[\x00\ud800-\udfff]", value)
+        case bool():
+            return isinstance(column.type, sa.Boolean)
+        case int():
+            return isinstance(column.type, sa.Integer) and abs(value) < 2**63  # of which a BigInteger is one
+    return False

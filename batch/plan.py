@@ -248,9 +248,9 @@ def planned(step: Step) -> Outcome:
     return replace(outcome, new_price=step.row.price, new_stock=step.row.stock)
 
 
-def blame(row: ProductRow, code: str, *, busy: bool = False) -> Outcome:
-    """The answer of a row that suffers from its account's trouble; `busy`: another run is at work on it."""
-    return answer(row, code, account=row.account, busy=busy)
+def blame(row: ProductRow, code: str, *, busy: bool = False, by: str = "") -> Outcome:
+    """The answer of a row that suffers from its account's trouble; `busy`: another run is at work on it, `by` whom."""
+    return answer(row, code, account=row.account, busy=busy, by=by)
 
 
 def draft_outcome(row: ProductRow, entry: Entry) -> Outcome:

@@ -11,7 +11,7 @@ from pathlib import Path
 from batch import report
 from batch.connect import Connector, open_ledger
 from batch.deliver import AnswersAsTheyCome, place_of, tables_to_write
-from batch.errors import BatchError, UsageError, WorkbookError
+from batch.errors import BatchError, SettingsError, UsageError, WorkbookError
 from batch.journal import Journal
 from batch.messages import Catalogue
 from batch.model import Account, Job, Outcome
@@ -99,8 +99,8 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
     with (
         hold_workbook(request.workbook, needed=not request.anyway),
         open_desk(request.workbook, world.clock) as desk,
-        _open_journal(request.settings, world) as journal,
-        SellerLocks(journal.file) as sellers,
+        open_journal(request.settings, world) as journal,
+        SellerLocks(journal) as sellers,
         open_ledger(request.settings, world) as ledger,
     ):
         tables = tables_to_write(request.workbook, journal, orders=Job.ORDERS in jobs)
@@ -133,8 +133,11 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
 
 
 def accounts_of(book: WorkbookData, request: Request) -> dict[str, Account]:
-    """The accounts of the workbook. Raises UsageError when one is asked for that is not among them."""
+    """The accounts of the workbook. Raises UsageError when one is asked for that is not among them, SettingsError."""
     accounts = read_accounts(book.tables["Accounts"], list(request.settings.environments))
+    in_database = [account.name for account in accounts.values() if account.active and account.token_row]
+    if in_database and request.settings.read_shared_journal() is None:
+        raise SettingsError("tokens_need_database", account=in_database[0])
     unknown = sorted(request.accounts - accounts.keys())
     if unknown:
         raise UsageError("account_not_there", unknown=unknown, accounts=list(accounts))
@@ -152,9 +155,10 @@ def active(accounts: Mapping[str, Account], request: Request) -> list[Account]:
 
 
 @contextmanager
-def _open_journal(settings: Settings, world: World) -> Iterator[Journal]:
-    url = settings.journal.get_secret_value() if settings.journal else None
-    journal = Journal(url, world.clock.now) if url else Journal.in_folder(world.data_folder, world.clock.now)
+def open_journal(settings: Settings, world: World) -> Iterator[Journal]:
+    """The journal of these settings, closed afterwards. Raises JournalError or SettingsError."""
+    url, clock = settings.read_journal(), world.clock.now
+    journal = Journal(url, clock, settings.station.name) if url else Journal.in_folder(world.data_folder, clock)
     try:
         yield journal
     finally:

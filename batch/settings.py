@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -130,18 +131,11 @@ class Environment(Section):
     def read_secret(self, environ: Mapping[str, str] = os.environ) -> str:
         """The client secret, looked up only now: a station that never renews may lack it.
 
-        Raises SettingsError: secret_missing, secret_variable (name), secret_keyring (name).
+        Raises SettingsError: secret_missing, secret_variable (key, name), secret_keyring (key, name).
         """
         if self.client_secret is None:
             raise SettingsError("secret_missing", client_id=self.client_id)
-        written = self.client_secret.get_secret_value().strip()
-        if name := variable(written):
-            if not environ.get(name):
-                raise SettingsError("secret_variable", name=name)
-            return environ[name]
-        if written.startswith("keyring:"):
-            return _from_keyring(written.removeprefix("keyring:").strip())
-        return written
+        return _looked_up("client_secret", self.client_secret.get_secret_value(), environ)
 
 
 class AccountSource(Section):
@@ -159,7 +153,7 @@ class Settings(Section):
     environments: Annotated[dict[str, Environment], Field(min_length=1)]
     accounts: dict[str, AccountSource] = {}
     journal: KnownSecret | None = None
-    """A SQLAlchemy URL, secret because it may hold a password; None is the SQLite file of this user."""
+    """A SQLAlchemy URL, secret because it may hold a password (`read_journal` gives it); None is this user's file."""
 
     @model_validator(mode="before")
     @classmethod
@@ -182,12 +176,43 @@ class Settings(Section):
                 return environment
         raise SettingsError("environment_unknown", name=name, known=sorted(self.environments))
 
+    def read_journal(self, environ: Mapping[str, str] = os.environ) -> str | None:
+        """The journal's URL, or None for the file of this user. What stands where the password does is looked up.
+
+        Raises SettingsError: secret_variable (key, name), secret_keyring (key, name).
+        """
+        if self.journal is None:
+            return None
+        url = _looked_up("journal", self.journal.get_secret_value(), environ)
+        return re.sub(
+            r"(?<=:)(\$\{\w+\}|keyring:[^@/]+)(?=@)",
+            lambda written: quote(_looked_up("journal", written[0], environ), safe=""),
+            url,
+        )
+
+    def read_shared_journal(self, environ: Mapping[str, str] = os.environ) -> str | None:
+        """The journal's URL where that is on a server. Raises as `read_journal`."""
+        url = self.read_journal(environ)
+        return url if url is not None and url.startswith("postgresql") else None
+
     def account(self, name: str) -> AccountSource:
         """The configuration of account `name`; an empty one when the file has none."""
         return self.accounts.get(name, AccountSource())
 
 
-def _from_keyring(name: str) -> str:
+def _looked_up(key: str, written: str, environ: Mapping[str, str]) -> str:
+    """The secret that `${NAME}` or `keyring:NAME` stands for; anything else is the secret itself."""
+    written = written.strip()
+    if name := variable(written):
+        if not environ.get(name):
+            raise SettingsError("secret_variable", key=key, name=name)
+        return environ[name]
+    if written.startswith("keyring:"):
+        return _from_keyring(key, written.removeprefix("keyring:").strip())
+    return written
+
+
+def _from_keyring(key: str, name: str) -> str:
     try:
         import keyring  # noqa: PLC0415  (slow to load, and few need it)
 
@@ -195,7 +220,7 @@ def _from_keyring(name: str) -> str:
     except Exception:  # noqa: BLE001  (each system's backend raises errors of its own)
         found = None
     if not found:
-        raise SettingsError("secret_keyring", name=name, service=KEYRING_SERVICE)
+        raise SettingsError("secret_keyring", key=key, name=name, service=KEYRING_SERVICE)
     return found
 
 

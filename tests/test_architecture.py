@@ -31,9 +31,10 @@ WORKBOOK_TYPES = {"workbook.schema", "workbook.read", "workbook.values"}  # tabl
 NOUNS = {
     "workbook": SHARED | {"workbook"},
     "allegro": SHARED | {"allegro"},
-    "accounts": SHARED | {"accounts"},
-    "journal": SHARED,
-    "ledger": SHARED,
+    "accounts": SHARED | {"accounts", "database"},
+    "database": SHARED | {"database"},
+    "journal": SHARED | {"database"},
+    "ledger": SHARED | {"database"},
     "seller_lock": SHARED,
     "settings": {*SHARED, "settings_file", "settings_values"},
     "settings_file": SHARED,

@@ -24,7 +24,7 @@ from batch.errors import AccountError
 from batch.messages import LANGUAGES, catalogue, entries
 from batch.simulator import Simulator
 from tests.helpers.at_once import at_home, call, wait_at_once
-from tests.helpers.linking import free_port
+from tests.helpers.ports import free_port
 from tests.helpers.shop import Shop
 
 

@@ -27,7 +27,8 @@ from batch.accounts.link import spaced
 from batch.clock import SystemClock
 from batch.simulator import Simulator
 from tests.helpers.at_once import at_home, call, wait_at_once
-from tests.helpers.linking import asked_for, free_port, settle_port, way_back
+from tests.helpers.linking import asked_for, settle_port, way_back
+from tests.helpers.ports import free_port
 from tests.helpers.shop import Shop
 
 

@@ -14,7 +14,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from batch.simulator import Simulator
 from tests.helpers.browser import browser, needs_browser
-from tests.helpers.linking import free_port, settle_port
+from tests.helpers.linking import settle_port
+from tests.helpers.ports import free_port
 from tests.helpers.shop import Shop
 
 pytestmark = needs_browser

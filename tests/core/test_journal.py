@@ -1,20 +1,22 @@
-"""The journal: what was intended is on disk, one attempt has one owner."""
+"""The journal: what was intended is on disk, one attempt has one owner. The same on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from batch.errors import AttemptTaken, JournalError
 from batch.journal import Journal
 from batch.model import Entry, Money, State
+from tests.helpers.journals import journal_url
 
 SELLER = "https://api.example e-sklep1"
 
@@ -24,10 +26,24 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    opened = Journal.in_folder(tmp_path, now)
+def url(database: str, tmp_path: Path) -> str:
+    """A new journal."""
+    return journal_url(tmp_path)
+
+
+@pytest.fixture
+def journal(url: str) -> Iterator[Journal]:
+    opened = Journal(url, now)
     yield opened
     opened.close()
+
+
+def other_program(url: str, statement: str) -> list[tuple[Any, ...]]:
+    """What somebody else sees, or does, in the database."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        result = connection.exec_driver_sql(statement)
+        return [tuple(row) for row in result] if result.returns_rows else []
 
 
 def intend(journal: Journal, external_id: str = "A", after: Entry | None = None) -> Entry:
@@ -36,23 +52,21 @@ def intend(journal: Journal, external_id: str = "A", after: Entry | None = None)
     )
 
 
-def test_intent_is_on_disk_before_it_is_acted_on(journal: Journal, tmp_path: Path) -> None:
+def test_intent_is_on_disk_before_it_is_acted_on(journal: Journal, url: str) -> None:
     """Another connection sees the intent as soon as `intend` has returned."""
     intend(journal)
-    with sqlite3.connect(tmp_path / "journal.sqlite") as other:
-        rows = other.execute("select external_id, state, price, stock from entries").fetchall()
-    other.close()
+    rows = other_program(url, "select external_id, state, price, stock from entries")
     assert rows == [("A", "sending", "12.30", 3)]
 
 
-def test_many_runs_may_start_on_a_new_journal_at_once(tmp_path: Path) -> None:
+def test_many_runs_may_start_on_a_new_journal_at_once(url: str) -> None:
     """All of them open it, whoever makes the tables."""
     gate = threading.Barrier(12)
     opened: list[Journal] = []
 
     def start() -> None:
         gate.wait()
-        opened.append(Journal.in_folder(tmp_path, now))
+        opened.append(Journal(url, now))
 
     threads = [threading.Thread(target=start) for _ in range(gate.parties)]
     for thread in threads:
@@ -64,10 +78,10 @@ def test_many_runs_may_start_on_a_new_journal_at_once(tmp_path: Path) -> None:
     assert len(opened) == gate.parties
 
 
-def test_an_attempt_belongs_to_one_run(journal: Journal, tmp_path: Path) -> None:
+def test_an_attempt_belongs_to_one_run(journal: Journal, url: str) -> None:
     """Two runs that both saw nothing cannot both intend the same draft."""
     intend(journal)
-    other = Journal.in_folder(tmp_path, now)
+    other = Journal(url, now)
     with pytest.raises(AttemptTaken):
         intend(other)
     other.close()
@@ -127,6 +141,12 @@ def test_debt_is_kept_until_it_is_settled(journal: Journal) -> None:
     assert [run for _, run, _ in journal.owed("/a.xlsx")] == ["run-2"]
 
 
+def test_a_large_stock_is_kept(journal: Journal) -> None:
+    """Nobody has so much, but a typing error must not stop an account."""
+    journal.intend(seller=SELLER, external_id="A", after=None, run="r", price=None, stock=10**12)
+    assert journal.latest(SELLER, ["A"])["A"].stock == 10**12
+
+
 def test_threads_share_a_journal(journal: Journal) -> None:
     """Workers of one account write at the same time and lose nothing."""
     threads = [
@@ -150,13 +170,12 @@ def test_a_broken_journal_is_said_so(tmp_path: Path) -> None:
     assert path.read_text().startswith("this is no database")
 
 
-def test_a_newer_journal_is_left_alone(journal: Journal, tmp_path: Path) -> None:
+def test_a_newer_journal_is_left_alone(journal: Journal, url: str) -> None:
     """A journal written by a later version of the tool is not touched."""
-    with sqlite3.connect(tmp_path / "journal.sqlite") as other:
-        other.execute("update meta set value = '999' where key = 'schema'")
-    other.close()
+    other_program(url, "update alembic_version set version_num = '9999'")
     with pytest.raises(JournalError, match="journal_version"):
-        Journal.in_folder(tmp_path, now)
+        Journal(url, now)
+    assert other_program(url, "select version_num from alembic_version") == [("9999",)]
 
 
 def test_orders_are_remembered_by_workbook_and_seller(journal: Journal) -> None:

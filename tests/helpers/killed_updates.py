@@ -11,6 +11,7 @@ from typing import Any
 from batch.simulator import Settings, Simulator, catalogue
 from batch.simulator.clock import Clock
 from batch.simulator.log import Exchange
+from tests.helpers.journals import restore_journal, save_journal, wipe_journal
 from tests.helpers.kill_at import NEVER, Forks, Killer
 from tests.helpers.shop import ACCOUNT, Shop
 
@@ -58,8 +59,7 @@ class Ordeal:
     def before_run(self) -> None:
         """Everything anew."""
         self._reset(BEFORE)
-        for file in self.shop.folder.glob("journal.sqlite*"):
-            file.unlink()
+        wipe_journal(self.shop.folder)
         cells = [case[0] for case in CASES]
         rows = [
             {"offer_id": id_, **row} for id_, row in zip(self.ids, cells, strict=False)
@@ -69,16 +69,14 @@ class Ordeal:
     def save(self) -> None:
         """Keep journal and workbook as the run left them."""
         self.saved.mkdir()
-        for file in [self.shop.workbook, *self.shop.folder.glob("journal.sqlite*")]:
-            shutil.copy(file, self.saved)
+        save_journal(self.shop.folder, self.saved)
+        shutil.copy(self.shop.workbook, self.saved)
 
     def before_undo(self) -> None:
         """As the run left everything."""
         self._reset(AFTER)
-        for file in self.shop.folder.glob("journal.sqlite*"):
-            file.unlink()
-        for file in self.saved.iterdir():
-            shutil.copy(file, self.shop.folder)
+        restore_journal(self.shop.folder, self.saved)
+        shutil.copy(self.saved / self.shop.workbook.name, self.shop.folder)
 
     def _reset(self, offers: Mapping[int, Held]) -> None:
         self.simulator.reset()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import socket
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -42,11 +41,3 @@ def settle_port(shop: Shop, port: int) -> None:
     settings = yaml.safe_load(path.read_text("utf-8"))
     settings["environments"]["simulator"]["redirect_port"] = port
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

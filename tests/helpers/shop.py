@@ -28,6 +28,7 @@ from batch.validate.cells import text_of
 from batch.workbook.read import read_workbook
 from batch.workbook.template import write_template
 from batch.world import NoProgress, World, short_id
+from tests.helpers.journals import journal_url
 
 ACCOUNT = "e-sklep1"
 MADE_TO_HOLD_SECRETS = (".token", ".access.json", "batch.yaml")
@@ -54,7 +55,7 @@ class Shop:
             self.link(account)
 
     def write_settings(self, *, limits: Mapping[str, int] | None = None, **more: Any) -> None:
-        """`batch.yaml` for the simulator; the journal lies in the folder."""
+        """`batch.yaml` for the simulator; the journal is that of the folder."""
         url = self.simulator.url
         environment = {
             "auth_url": url,
@@ -68,7 +69,7 @@ class Shop:
         settings = {
             "language": "pl",
             "environments": {"simulator": environment},
-            "journal": f"sqlite:///{self.folder / 'journal.sqlite'}",
+            "journal": journal_url(self.folder),
             **more,
         }
         (self.folder / "batch.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")

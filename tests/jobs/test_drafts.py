@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from batch.simulator import Simulator, catalogue
+from tests.helpers.journals import wipe_journal
 from tests.helpers.shop import Shop
 
 
@@ -159,8 +160,7 @@ def test_what_exists_is_found_not_made_again(shop: Shop, loss: str) -> None:
     before = shop.workbook.read_bytes()
     shop.drafts()
     if loss in {"journal", "both"}:
-        for file in shop.folder.glob("journal.sqlite*"):
-            file.unlink()
+        wipe_journal(shop.folder)
     if loss in {"workbook", "both"}:
         shop.workbook.write_bytes(before)
     summary = shop.drafts()

@@ -124,6 +124,7 @@ CASES: dict[str, Case] = {
     "polls fail for a while": Case((fault("slow", {}, skip=2, count=2), status(503, POLL, count=3))),
     "polls are cut": Case((fault("slow", {}, skip=2), fault("cut_before", POLL, count=2))),
 }
+ON_POSTGRESQL = {"test_trouble_and_the_run_after_it[cut after two, list 2 s late]"}
 STAYS_PENDING = {"an operation never ends"}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batch.simulator import Settings, Simulator, catalogue
+from tests.helpers.journals import wipe_journal
 from tests.helpers.kill_at import NEVER, Forks, Killer
 from tests.helpers.killed_updates import kill_at_every_step
 from tests.helpers.shop import Shop
@@ -39,8 +40,7 @@ def test_drafts_killed_at_every_step(tmp_path: Path, when: str) -> None:
 
         def fresh() -> None:
             simulator.reset()
-            for file in tmp_path.glob("journal.sqlite*"):
-                file.unlink()
+            wipe_journal(tmp_path)
             shop.fill([*GOOD, SLOW, REFUSED])
             shop.link("e-sklep1")
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from batch.simulator import Simulator, catalogue
+from tests.helpers.journals import journal_url
 from tests.helpers.shop import Shop
 
 ROWS = [{"ean": catalogue.gtin(n), "price": 20, "stock": 1} for n in range(2)]
@@ -248,7 +249,7 @@ def test_debts_are_paid_to_the_workbook_they_belong_to(tmp_path: Path, simulator
     for name in ("A", "B"):
         (tmp_path / name).mkdir()
         made = Shop(tmp_path / name, simulator, accounts=["e-sklep1"])
-        made.write_settings(journal=f"sqlite:///{tmp_path / 'journal.sqlite'}")
+        made.write_settings(journal=journal_url(tmp_path))
         made.fill(ROWS)
         shops.append(made)
     first, second = shops

@@ -21,7 +21,8 @@ from batch import cli
 from batch.accounts.endpoint import TokenEndpoint
 from batch.simulator import Simulator, catalogue
 from tests.helpers.at_once import at_home, call, wait_at_once
-from tests.helpers.linking import free_port, settle_port, way_back
+from tests.helpers.linking import settle_port, way_back
+from tests.helpers.ports import free_port
 from tests.helpers.shop import Shop
 
 TOKENS, API = "/auth/oauth/token", "/sale/.*"

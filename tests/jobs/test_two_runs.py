@@ -16,6 +16,7 @@ import pytest
 from batch.simulator import Simulator, catalogue
 from batch.simulator.clock import Clock
 from batch.simulator.limits import Limits
+from tests.helpers.journals import journal_url
 from tests.helpers.shop import Shop
 
 PRODUCTS = "Produkty"
@@ -30,7 +31,7 @@ def shop_in(folder: Path, simulator: Simulator, *, limits: dict[str, int] | None
     """A shop of its own folder and workbook; the journal lies in the folder above, for all."""
     folder.mkdir()
     shop = Shop(folder, simulator, accounts=["e-sklep1"], **more)
-    shop.write_settings(limits=limits, journal=f"sqlite:///{folder.parent / 'journal.sqlite'}")
+    shop.write_settings(limits=limits, journal=journal_url(folder.parent))
     return shop
 
 

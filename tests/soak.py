@@ -168,6 +168,8 @@ class Weather:
         self._over.set()
         self._thread.join()
         self._change(0)
+        for offer in self._simulator.world.offers.values():
+            offer.operation = None
         self._simulator.settings.index_lag = self._simulator.settings.list_lag = 0
 
     def _change_again_and_again(self) -> None:
@@ -190,6 +192,9 @@ class Weather:
                 world.faults.waiting.remove(fault)
             for operation in world.operations.values():
                 operation.polls_left = min(operation.polls_left, 0)
+                offer = world.offers.get(operation.offer_id)
+                if offer is not None and operation.creates and not dice.randrange(3):
+                    offer.operation = None  # it ends, whether somebody asks or not
             for command in world.commands.values():
                 if command.outcome == Trouble.COMMAND_NEVER_ENDS:
                     command.outcome = ""

@@ -155,6 +155,11 @@ class Tokens:
         if access in self._by_access:
             self._by_access[access].access_dead = True
 
+    def revoke_session(self, access: str) -> None:
+        """Kill every token that was issued since the login that this access token comes from."""
+        if access in self._by_access:
+            self._end(self._by_access[access].session)
+
     def revoke(self, seller_id: str) -> None:
         """Kill every token of a seller, as a changed password does."""
         for session in self._sessions.pop(seller_id, []):

@@ -112,7 +112,7 @@ class Server:
 
     def _notice(self, call: Call) -> tuple[Exchange, Fault | None]:
         """Log a call and find the fault that waits for it."""
-        pair = self._world.tokens.whose(gate.bearer(call))
+        pair = self._world.tokens.whose(gate.bearer(call)) or self._world.tokens.renewed_by(call.text)
         seller = self._world.seller_by_id(pair.seller_id) if pair else None
         login = seller.login if seller else ""
         fault = self._world.faults.pick(call.method, call.path, login)

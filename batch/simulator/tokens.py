@@ -14,6 +14,7 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from batch.simulator.clock import Clock
 
@@ -145,6 +146,10 @@ class Tokens:
         if pair is None or pair.access_dead or pair.access_until < self.clock.monotonic():
             return None
         return pair
+
+    def renewed_by(self, form: str) -> Pair | None:
+        """The pair that a request for its successor names."""
+        return self._by_refresh.get(dict(parse_qsl(form)).get("refresh_token", ""))
 
     def knows(self, access: str) -> bool:
         """Whether this access token was issued here, valid or not."""

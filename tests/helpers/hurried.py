@@ -1,7 +1,8 @@
 """The real program in a world whose clock runs faster: `python -m tests.helpers.hurried TIMES ARGUMENTS…`.
 
 Every wait, limit and patience keeps its value and its proportion; a minute of them takes a minute / TIMES. Time
-spent on the network does not shrink, so the limit of one read does instead, as far as a busy machine allows.
+spent on the network does not shrink, so the limit of one read does instead, as far as a busy machine allows; those
+that hold for a whole answer get some room for such a machine, too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import batch.accounts.endpoint
 import batch.allegro.session
 from batch.cli import main
 from batch.clock import SystemClock
@@ -23,7 +25,10 @@ def hurry(times: float) -> None:
     SystemClock.monotonic = lambda _self: begun + (time.monotonic() - begun) * times  # type: ignore[method-assign]
     SystemClock.now = lambda self: begun_at + timedelta(seconds=self.monotonic() - begun)  # type: ignore[method-assign]
     SystemClock.sleep = lambda _self, seconds: time.sleep(seconds / times)  # type: ignore[method-assign]
-    batch.allegro.session.READ_SECONDS = max(batch.allegro.session.READ_SECONDS / times, SHORTEST_READ)
+    session, endpoint = batch.allegro.session, batch.accounts.endpoint
+    session.READ_SECONDS = max(session.READ_SECONDS / times, SHORTEST_READ)
+    session.ANSWER_SECONDS = max(session.ANSWER_SECONDS, 2 * SHORTEST_READ * times)
+    endpoint.TIMEOUT = (5, int(10 * times))
 
 
 if __name__ == "__main__":

@@ -426,9 +426,9 @@ def sample(size: int, seed: int) -> Iterator[str]:
     random.Random(seed).shuffle(names)
     used: Counter[str] = Counter()
     for _ in range(size):
-        best = min(names, key=lambda name: sum(used[part] for part in name.split(": ", 1)))
+        best = min(names, key=lambda name: sum(used[part] for part in name.rsplit(": ", 1)))
         names.remove(best)
-        used.update(best.split(": ", 1))
+        used.update(best.rsplit(": ", 1))
         yield best
 
 

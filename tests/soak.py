@@ -1,4 +1,6 @@
-"""Runs over several workbooks in all weathers, killed at random: `python -m tests.soak [--rows N] [--kills N] [--seed N]`.
+"""Runs over several workbooks in all weathers, killed at random.
+
+`python -m tests.soak [--rows 20000] [--kills 300] [--seed 1]`
 
 Drafts are made, offers changed, published and ended, and now and then a run is taken back, while the simulator shows
 every fault it knows at rates that change every few seconds, and the process is killed by SIGKILL at random moments.
@@ -20,7 +22,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,9 +38,10 @@ from tests.helpers.shop import Shop
 
 TIMES = 20  # as fast as the clock on the wall go all clocks; a minute of waiting takes three seconds
 WORKERS = 2  # workbooks that are run at the same time
-DESKS = 4  # workbooks
+DESKS = 8  # workbooks
 SELLERS_A_DESK = 2
 FIRST_DRAFT = 1_000_000  # number of its product
+RUN = ("run", "--only", "drafts", "--only", "updates", "--force")
 CALM_RUN = 900.0  # seconds for a run that is not killed
 STATUSES = (500, 502, 503, 504)
 PROMISES = (
@@ -115,7 +119,7 @@ class Watch(Log):
     """Looks at every exchange as it comes, so that none has to be kept for long."""
 
     def __init__(self) -> None:
-        super().__init__(20_000)
+        super().__init__(3000)
         self.undoing: set[str] = set()
         """The sellers for whom a run is being taken back."""
         self.newest: dict[tuple[str, str, str], float] = {}
@@ -265,7 +269,8 @@ class Soak:
             thread.join()
         self.weather.clear()
         stormy = time.monotonic() - self.started
-        last = self._last_runs()
+        with ThreadPoolExecutor(WORKERS) as pool:
+            last = list(pool.map(self._last_runs, self.desks))
         self.watch.finish()
         return {
             "rows": sum(desk.rows for desk in self.desks),
@@ -302,8 +307,8 @@ class Soak:
 
     def _run(self, forks: Forks, desk: Desk, dice: random.Random, *, undo: bool) -> None:
         seconds = dice.uniform(0.2, 1 + desk.rows / 800) if dice.randrange(12) else CALM_RUN
-        arguments = ["undo", "last"] if undo else ["run", "--only", "drafts", "--only", "updates", "--force"]
-        with self._one_token_dies(desk, dice), self._undoing(desk) if undo else _nothing():
+        arguments = ("undo", "last") if undo else RUN
+        with self._one_token_dies(desk, dice), self._undoing(desk) if undo else nullcontext():
             ended = forks.run(desk.shop, *arguments, "--json", seconds=seconds)
         killed = ended.returncode == -signal.SIGKILL
         with self.lock:
@@ -373,32 +378,25 @@ class Soak:
             self.figures["unanswered"] += abs(desk.rows - sum(counts.values()))
             self.details.append(f"{summary['run']}: {counts} of {desk.rows} rows")
 
-    def _last_runs(self) -> list[dict[str, int]]:
-        """Everything wants something new, and gets it in two runs."""
+    def _last_runs(self, desk: Desk) -> list[dict[str, int]]:
+        """Everything wants something new, and gets it in two runs by the clock on the wall."""
         told: list[dict[str, int]] = []
-        with Forks(times=TIMES) as forks:
-            for desk in self.desks:
-                desk.refill(1)
-                for _ in range(2):
-                    ended = forks.run(
-                        desk.shop, "run", "--only", "drafts", "--only", "updates", "--force", "--json",
-                        seconds=CALM_RUN,
-                    )  # fmt: skip
+        desk.refill(1)
+        with Forks() as forks:
+            for _ in range(2):
+                ended = forks.run(desk.shop, *RUN, "--json", seconds=CALM_RUN)
+                with self.lock:
                     self._check(desk, ended.returncode, ended.stdout, ended.stderr, undo=False)
-                    told.append(json.loads(ended.stdout or "{}").get("counts", {}))
-                self._look(desk)
-                lost = desk.lost(self.simulator)
-                self.figures["lost"] += len(lost)
-                rows = [row for row in desk.shop.table("Products") if row["status"][:1] not in {"✔", "–", "⚠"}]
-                self.figures["unanswered"] += len(rows)
-                self.details += [f"lost: {name}" for name in lost[:5]]
-                self.details += [f"unanswered: {row}" for row in rows[:5]]
+                told.append(json.loads(ended.stdout or "{}").get("counts", {}))
+        lost = desk.lost(self.simulator)
+        rows = [row for row in desk.shop.table("Products") if row["status"][:1] not in {"✔", "–", "⚠"}]
+        with self.lock:
+            self._look(desk)
+            self.figures["lost"] += len(lost)
+            self.figures["unanswered"] += len(rows)
+            self.details += [f"lost: {name}" for name in lost[:5]]
+            self.details += [f"unanswered: {row}" for row in rows[:5]]
         return told
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 def soak(folder: Path, *, rows: int, kills: int, seed: int, desks: int = DESKS) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """The real program, killed by SIGKILL at one chosen moment of a run.
 
 A moment is `before:N` or `after:N` the N-th write to the journal (from 1), `replace:before` or `replace:after` the
-moment the workbook is replaced, or `never`; a run that takes longer than its `seconds` is killed, too. To load the program takes longer than to run it, so one process loads it
-and forks itself for every run: `python -m tests.helpers.kill_at LAG TIMES`. LAG is how long the list of offers is
-given, in seconds (-1: as long as users' is); TIMES is how much faster the clock of a run goes.
+moment the workbook is replaced, or `never`; a run that takes longer than its `seconds` is killed, too. To load the
+program takes longer than to run it, so one process loads it and forks itself for every run:
+`python -m tests.helpers.kill_at LAG TIMES`. LAG is how long the list of offers is given, in seconds (-1: as long as
+users' is); TIMES is how much faster the clock of a run goes.
 """
 
 from __future__ import annotations

@@ -19,11 +19,15 @@ import pytest
 
 from batch.execute import TROUBLES_IN_A_ROW, WORKERS
 from batch.simulator import Simulator, catalogue
+from tests.faults import TIMES as TABLE_TIMES
+from tests.faults import play, sample
+from tests.helpers.kill_at import forks_of
 from tests.helpers.shop import Shop
 
 TIMES = 40  # as fast as the clock on the wall: a minute of waiting takes one second and a half
 HURRIED = 150  # where nothing depends on what happens when
 ROWS = 6
+SAMPLE = 32  # cases of the table
 OFFERS = "/sale/product-offers"
 POST = {"method": "POST", "path": OFFERS}
 LIST = {"method": "GET", "path": "/sale/offers"}
@@ -292,6 +296,12 @@ def test_one_broken_account_leaves_the_other_alone(tmp_path: Path, simulator: Si
     assert len(shop.offers("e-sklep2")) == ROWS
     simulator.faults.clear()
     assert shop.drafts()["counts"] == {"draft_created": ROWS, "skipped": ROWS}
+
+
+def test_a_sample_of_every_call_in_every_trouble() -> None:
+    """Each call and each fault of the table in `tests.faults` at least once; that command plays all of it."""
+    results = play(sample(SAMPLE, seed=1), lambda: forks_of(TABLE_TIMES))
+    assert {name: why for name, why in results.items() if why} == {}
 
 
 # --- a server of another kind

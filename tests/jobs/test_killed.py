@@ -12,6 +12,7 @@ from batch.simulator import Settings, Simulator, catalogue
 from tests.helpers.kill_at import NEVER, Forks, Killer
 from tests.helpers.killed_updates import kill_at_every_step
 from tests.helpers.shop import Shop
+from tests.soak import PROMISES, soak
 
 GOOD = [{"ean": catalogue.gtin(n), "price": 20, "stock": 1} for n in range(2)]
 SLOW = {"ean": catalogue.SLOW, "price": 20, "stock": 1}
@@ -57,5 +58,12 @@ def test_drafts_killed_at_every_step(tmp_path: Path, when: str) -> None:
 
 
 def test_updates_and_undo_killed(tmp_path: Path) -> None:
-    """One moment in six of a run that changes offers in every way, and of its undo; `tests.kill --steps` takes all."""
+    """One moment in six of a run that changes offers in every way, and of its undo; `tests.soak --steps` takes all."""
     assert kill_at_every_step(tmp_path, one_in=6, first=1) > 10
+
+
+def test_a_short_soak(tmp_path: Path) -> None:
+    """Two workbooks in all weathers, killed at random; `tests.soak` takes hundreds of kills and thousands of rows."""
+    figures = soak(tmp_path, rows=160, kills=4, seed=7, desks=2)
+    assert figures["kills"] >= 4
+    assert {promise: figures[promise] for promise in PROMISES} == dict.fromkeys(PROMISES, 0), figures["details"]

@@ -32,8 +32,8 @@ from tests.helpers.kill_at import Ended, Forks
 from tests.helpers.killed_updates import Held, effects
 from tests.helpers.shop import Shop
 
-TIMES = 40  # as fast as the clock on the wall
-TOO_SLOW = 1.0  # seconds; longer than anybody waits for an answer at this speed
+TIMES = 20  # as fast as the clock on the wall
+TOO_SLOW = 1.8  # seconds; longer than anybody waits for an answer at this speed
 WELL = "zdrowe"  # the account without trouble
 ACCOUNTS = 12  # cases played in one run at most
 RATES = "Cennik podstawowy"
@@ -160,13 +160,19 @@ NOT_THERE = "refused connection"
 
 def expected(call: Call, fault: Fault) -> tuple[str, int]:
     """The state of the account, and the exit code, after the run in trouble."""
-    state = fault.state
-    if call.job == "ambiguous":
+    state, trouble = fault.state, fault.troubles[0][0] if fault.troubles else ""
+    if call.job == "ambiguous" and trouble != "revoked":
         return "ok", 4  # its row waits for the user's choice all the same
-    if call.is_login and fault.troubles and fault.troubles[0][0] != "revoked":
+    if trouble == "malformed" and (call.method == "DELETE" or "-commands" in call.path):
+        state = "ok"  # sent again, they are answered 404 and 409, which are understood without their words
+    elif trouble == "truncated" and call.method == "DELETE":
+        state = "ok"  # an answer without a body
+    elif call.job == "link" and trouble in {"unauthorized", "expired"}:
+        state = "login_needed"  # it cannot be renewed, since it is in no file yet
+    elif call.is_login and trouble not in {"", "revoked"}:
         # An endpoint that does not recover: nobody has to log in, but for the one who is about to.
-        trouble = {"login_needed": "server_trouble"} | ({} if call.job == "link" else {"forbidden": "server_trouble"})
-        state = trouble.get(state, state)
+        passing = {"login_needed"} if call.job == "link" else {"login_needed", "forbidden"}
+        state = "server_trouble" if state in passing else state
     elif not call.stops and state in {"server_trouble", "rate_limited"}:
         state = "ok"
     elif call.path == OFFER and fault.processed:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from batch import report
+from batch.errors import JournalError
 from batch.export import OrderUpdate, held_orders, place
 from batch.journal import Journal
 from batch.messages import Catalogue
@@ -54,13 +55,21 @@ def deliver_plan(desk: Desk, book: WorkbookData, answers: Answers) -> None:
     desk.update(book, lambda now: [_results_body(now, answers.results, answers.keep_runs, drop_plans=True)])
 
 
-def deliver(desk: Desk, book: WorkbookData, answers: Answers, journal: Journal) -> None:
-    """Write the answers, and those still owed from earlier runs. Raises WorkbookError when that cannot be done."""
+def deliver(desk: Desk, book: WorkbookData, answers: Answers, journal: Journal) -> JournalError | None:
+    """Write the answers, and those still owed from earlier runs.
+
+    Raises WorkbookError or JournalError when that cannot be done. Returned is why the journal still owes what is in the
+    workbook now, if it could not be crossed out; to write it again does no harm.
+    """
     owed = journal.owed(place_of(book.path))
     earlier = [report.from_json(debt["results"]) for _, _, debt in owed]
     orders = [*(order for _, _, debt in owed for order in map(_order_from_json, debt["orders"])), *answers.orders]
     desk.update(book, lambda now: [*_changes(now, answers, earlier), *_order_changes(now, orders, answers)])
-    journal.settle_debt([owed_id for owed_id, _, _ in owed])
+    try:
+        journal.settle_debt([owed_id for owed_id, _, _ in owed])
+    except JournalError as error:
+        return error
+    return None
 
 
 def owe(book: WorkbookData, answers: Answers, journal: Journal) -> None:

@@ -218,20 +218,19 @@ def _answers(
     )
 
 
-def _deliver(this: Run, answers: Answers) -> tuple[WorkbookError | None, JournalError | None]:
-    """Write the answers, or keep them in the journal. Returns what was in the way, where it came unforeseen."""
-    failure, forgot = None, None
+def _deliver(this: Run, answers: Answers) -> tuple[WorkbookError | JournalError | None, JournalError | None]:
+    """Write the answers, or keep them in the journal. Returns what came in the way of the one, and of the other."""
+    failure: WorkbookError | JournalError | None = None
+    forgot: JournalError | None = None
     if this.unwritable is None:
         try:
             if this.request.dry_run:
                 deliver_plan(this.desk, this.book, answers)
             else:
-                deliver(this.desk, this.book, answers, this.journal)
-        except WorkbookError as error:
+                forgot = deliver(this.desk, this.book, answers, this.journal)
+        except (WorkbookError, JournalError) as error:
             failure = error
-        except JournalError as error:  # what is owed from earlier runs cannot be read, or not be crossed out
-            forgot = error
-    if (this.unwritable or failure or forgot) and not this.request.dry_run:
+    if (this.unwritable or failure) and not this.request.dry_run:
         try:
             owe(this.book, answers, this.journal)
         except JournalError as error:
@@ -259,7 +258,7 @@ def _remember(
 def _notes(
     this: Run,
     by_account: Mapping[str, AccountResult],
-    unwritten: WorkbookError | None,
+    unwritten: WorkbookError | JournalError | None,
     forgot: JournalError | None,
 ) -> list[str]:
     words, notes = this.request.words, []

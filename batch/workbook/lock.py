@@ -42,8 +42,9 @@ def hold_workbook(path: Path, *, name: str = "", needed: bool = True, by: str = 
             return
         raise WorkbookError("workbook_lock_failed", path=str(path), reason=str(error)) from error
     try:
-        with suppress(OSError):
-            named.write_text(name, encoding="utf-8")
+        if name:
+            with suppress(OSError):
+                named.write_text(name, encoding="utf-8")
         yield
     finally:
         with suppress(OSError):

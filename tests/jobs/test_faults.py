@@ -27,7 +27,7 @@ from tests.helpers.shop import Shop
 TIMES = 40  # as fast as the clock on the wall: a minute of waiting takes one second and a half
 HURRIED = 150  # where nothing depends on what happens when
 ROWS = 6
-SAMPLE = 32  # cases of the table
+SAMPLE = 40  # cases of the table
 OFFERS = "/sale/product-offers"
 POST = {"method": "POST", "path": OFFERS}
 LIST = {"method": "GET", "path": "/sale/offers"}

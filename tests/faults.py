@@ -73,7 +73,7 @@ CALLS: dict[str, Call] = {
     **{f"{name} command": Call("run", "PUT", f"/sale/offer-{path}-commands/.*") for name, path in COMMANDS.items()},
     "bulk command": Call("run", "POST", "/sale/offer-bulk-modification-commands"),
     **{
-        f"{name} report": Call("run", "GET", f"/sale/offer-{path}-commands/.*", stops=False, lag=90)
+        f"{name} report": Call("run", "GET", f"/sale/offer-{path}-commands/.*", stops=False, lag=600)
         for name, path in {**COMMANDS, "bulk": "bulk-modification"}.items()
     },
     "orders": Call("run", "GET", "/order/checkout-forms"),
@@ -167,7 +167,7 @@ def expected(call: Call, fault: Fault) -> tuple[str, int]:
         state = "ok"  # sent again, they are answered 404 and 409, which are understood without their words
     elif trouble == "truncated" and call.method == "DELETE":
         state = "ok"  # an answer without a body
-    elif call.job == "link" and trouble in {"unauthorized", "expired"}:
+    elif call.path == "/me" and trouble in {"unauthorized", "expired"}:
         state = "login_needed"  # it cannot be renewed, since it is in no file yet
     elif call.is_login and trouble not in {"", "revoked"}:
         # An endpoint that does not recover: nobody has to log in, but for the one who is about to.
@@ -348,6 +348,7 @@ class Desk:
         if self.fault is REFUSED:
             self.simulator.start()
         world = self.simulator.world
+        world.clock.advance(self.call.lag)
         with world.lock:
             world.faults.clear()
             for operation in world.operations.values():
@@ -426,26 +427,39 @@ def _makes_sense(call: Call, name: str) -> bool:
     return not (tokens and call.is_login and (call.job == "link" or name != "token revoked"))
 
 
-def sample(size: int, seed: int) -> Iterator[str]:
-    """So many cases, in which each call and each fault comes as often as can be."""
-    names = list(cases())
+def sample(size: int, runs: int, seed: int) -> Iterator[str]:
+    """So many cases, played in so many runs, in which each call and each fault comes as often as can be."""
+    table = cases()
+    names = list(table)
     random.Random(seed).shuffle(names)
     used: Counter[str] = Counter()
+    begun: Counter[tuple[object, ...]] = Counter()
+
+    def worth(name: str) -> tuple[bool, int]:
+        group = _together(name, *table[name])
+        possible = begun[group] % ACCOUNTS or len(begun) < runs
+        return not possible, sum(used[part] for part in name.rsplit(": ", 1))
+
     for _ in range(size):
-        best = min(names, key=lambda name: sum(used[part] for part in name.rsplit(": ", 1)))
+        best = min(names, key=worth)
         names.remove(best)
         used.update(best.rsplit(": ", 1))
+        begun[_together(best, *table[best])] += 1
         yield best
+
+
+def _together(name: str, call: Call, fault: Fault) -> tuple[object, ...]:
+    """What is the same for cases that can be played in one run."""
+    alone = name if call.job == "link" or fault is REFUSED else ""
+    return call.job, call.lag, fault.lag, expected(call, fault)[1], alone
 
 
 def play(names: Iterable[str], forks: Callable[[], Forks], *, at_once: int = 1) -> dict[str, str]:
     """Play cases, those together whose runs end alike; what was wrong with each, or ""."""
-    table, together = cases(), {}
+    table = cases()
+    together: dict[tuple[object, ...], list[str]] = {}
     for name in names:
-        call, fault = table[name]
-        alone = name if call.job == "link" or fault is REFUSED else ""
-        key = (call.job, call.lag, fault.lag, expected(call, fault)[1], alone)
-        together.setdefault(key, []).append(name)
+        together.setdefault(_together(name, *table[name]), []).append(name)
     groups = [group[n : n + ACCOUNTS] for group in together.values() for n in range(0, len(group), ACCOUNTS)]
 
     def play_group(group: list[str]) -> dict[str, str]:

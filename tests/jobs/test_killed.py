@@ -63,7 +63,7 @@ def test_updates_and_undo_killed(tmp_path: Path) -> None:
 
 
 def test_a_short_soak(tmp_path: Path) -> None:
-    """Two workbooks in all weathers, killed at random; `tests.soak` takes hundreds of kills and thousands of rows."""
-    figures = soak(tmp_path, rows=160, kills=4, seed=7, desks=2)
-    assert figures["kills"] >= 4
+    """A workbook in all weathers, killed at random; `tests.soak` takes thousands of rows and hundreds of kills."""
+    figures = soak(tmp_path, rows=80, kills=3, seed=7, desks=1)
+    assert figures["kills"] == 3
     assert {promise: figures[promise] for promise in PROMISES} == dict.fromkeys(PROMISES, 0), figures["details"]

@@ -31,7 +31,7 @@ from batch.world import NoProgress, World, short_id
 from tests.helpers.at_once import wait_at_once
 from tests.helpers.shop import ACCOUNT, Shop
 
-ROWS = 60  # more than there are threads, so that some are not begun when something happens
+ROWS = 32  # more than there are threads, so that some are not begun when something happens
 Mount = Callable[..., None]
 
 
@@ -277,7 +277,7 @@ class WrongClock(SystemClock):
         return super().now() + self.off
 
 
-@pytest.mark.parametrize("days", [-400, -1, 1, 400])
+@pytest.mark.parametrize("days", [-1, 400])
 def test_a_clock_that_is_set_right(
     tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:

@@ -19,7 +19,7 @@ from batch import report
 from batch.account_jobs import fetch_dictionaries, link_account, show_tokens, state_cells, token_cells, token_stores
 from batch.account_run import STOPS, Looked, act, look
 from batch.deliver import Answers, deliver, deliver_plan, owe, place_of
-from batch.errors import AccountError, WorkbookError
+from batch.errors import AccountError, JournalError, WorkbookError
 from batch.execute import cause
 from batch.export import held_orders
 from batch.fetch_orders import AccountOrders, fetch_orders
@@ -141,7 +141,7 @@ def _every_accounts_orders(this: Run, by_account: dict[str, AccountResult]) -> d
 
 
 def _close_orders(this: Run, orders: Mapping[str, AccountOrders] | None) -> tuple[OrderFigures | None, list[str]]:
-    """The orders are in the workbook or owed to it: remember how far they were read, write their files, say so."""
+    """The orders are in the workbook or owed to it: write their files, say so."""
     if orders is None:
         return None, []
     exported = [one for fetched in orders.values() for one in fetched.exported]
@@ -158,9 +158,6 @@ def _close_orders(this: Run, orders: Mapping[str, AccountOrders] | None) -> tupl
         folder = this.world.data_folder / "orders" / this.name
         templates = this.book.path.absolute().parent / "templates" / "orders"
         notes += write_order_files(exported, folder, templates, words, this.world.clock.now())
-    place = place_of(this.request.workbook)
-    for fetched in orders.values():
-        this.journal.orders_delivered(place, fetched.seller, fetched.revisions, fetched.read_until)
     return figures, notes
 
 
@@ -179,8 +176,10 @@ def _finish(
     """
     outcomes = [*others, *(outcome for result in by_account.values() for outcome in result.outcomes)]
     answers = _answers(this, by_account, outcomes, orders or {})
-    failure = _deliver(this, answers, outcomes)
+    failure, forgot = _deliver(this, answers)
     figures, order_notes = _close_orders(this, orders)
+    if not this.request.dry_run:
+        forgot = forgot or _remember(this, outcomes, orders)
     unwritten = this.unwritable or failure
     summary = report.Summary(
         run=this.name,
@@ -190,8 +189,8 @@ def _finish(
         outcomes=outcomes,
         states={account: _state(by_account.get(account)) for account in in_scope(this.accounts, this.request)},
         results=answers.results,
-        notes=[*order_notes, *_notes(this, by_account, unwritten)],
-        failed_late=failure is not None,
+        notes=[*order_notes, *_notes(this, by_account, unwritten, forgot)],
+        failed_late=failure is not None or forgot is not None,
         delivered=not unwritten,
         orders=figures,
     )
@@ -219,29 +218,49 @@ def _answers(
     )
 
 
-def _deliver(this: Run, answers: Answers, outcomes: Sequence[Outcome]) -> WorkbookError | None:
-    """Write the answers, or keep them in the journal. Returns what was in the way, if it came unforeseen."""
-    failure = None
+def _deliver(this: Run, answers: Answers) -> tuple[WorkbookError | JournalError | None, JournalError | None]:
+    """Write the answers, or keep them in the journal. Returns what came in the way of the one, and of the other."""
+    failure: WorkbookError | JournalError | None = None
+    forgot: JournalError | None = None
     if this.unwritable is None:
         try:
             if this.request.dry_run:
                 deliver_plan(this.desk, this.book, answers)
             else:
-                deliver(this.desk, this.book, answers, this.journal)
-        except WorkbookError as error:
+                forgot = deliver(this.desk, this.book, answers, this.journal)
+        except (WorkbookError, JournalError) as error:
             failure = error
-    if this.request.dry_run:
-        return failure
-    if this.unwritable or failure:
-        owe(this.book, answers, this.journal)
-    this.journal.mark_reported(
-        [outcome.entry for outcome in outcomes if outcome.entry is not None],
-        [change for outcome in outcomes for change in outcome.changes],
-    )
-    return failure
+    if (this.unwritable or failure) and not this.request.dry_run:
+        try:
+            owe(this.book, answers, this.journal)
+        except JournalError as error:
+            forgot = error
+    return failure, forgot
 
 
-def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: WorkbookError | None) -> list[str]:
+def _remember(
+    this: Run, outcomes: Sequence[Outcome], orders: Mapping[str, AccountOrders] | None
+) -> JournalError | None:
+    """Note what was told, and how far the orders were read. What cannot be noted, the next run tells again."""
+    place = place_of(this.request.workbook)
+    try:
+        this.journal.mark_reported(
+            [outcome.entry for outcome in outcomes if outcome.entry is not None],
+            [change for outcome in outcomes for change in outcome.changes],
+        )
+        for fetched in (orders or {}).values():
+            this.journal.orders_delivered(place, fetched.seller, fetched.revisions, fetched.read_until)
+    except JournalError as error:
+        return error
+    return None
+
+
+def _notes(
+    this: Run,
+    by_account: Mapping[str, AccountResult],
+    unwritten: WorkbookError | JournalError | None,
+    forgot: JournalError | None,
+) -> list[str]:
     words, notes = this.request.words, []
     if this.undoes:
         notes.append(words.say("undoes_run", run=this.undoes))
@@ -254,9 +273,11 @@ def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: Workbo
     if unwritten:
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
         if not this.request.dry_run:
-            notes.append(words.say("answers_wait"))
+            notes.append(words.say("answers_not_kept" if forgot else "answers_wait"))
     elif isinstance(this.desk, LiveWorkbook):
         notes.append(words.say("answers_unsaved"))
+    if forgot:
+        notes.append(str(words.explain(forgot.code, **forgot.facts)))
     return notes
 
 

@@ -99,17 +99,22 @@ class TokenEndpoint:
     def refresh(self, refresh_token: str) -> Grant:
         """The next pair for `refresh_token`.
 
-        Raises GrantRefused; AccountError client_refused (client_id, error) or Forbidden token_forbidden;
-        TooMany, ServerTrouble or NoAnswer when it did not recover in time; SettingsError when the secret is missing.
+        Raises GrantRefused; AccountError client_refused (client_id, error); TooMany, ServerTrouble or NoAnswer when it
+        did not recover in time; SettingsError when the secret is missing. A blocked address, too, is ServerTrouble
+        (token_forbidden): it passes by itself, and nobody has to log in.
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         basic = self._basic()
-        return self._persist(PATIENCE, lambda: self._grant(form, basic))
+        try:
+            return self._persist(PATIENCE, lambda: self._grant(form, basic))
+        except Forbidden as error:
+            blocked = ServerTrouble(error.code, **error.facts)
+        raise blocked
 
     def exchange_code(self, code: str, redirect_uri: str, verifier: str) -> Grant:
         """The first pair after a login in the browser. With PKCE the verifier stands in for the secret.
 
-        Raises as `refresh`.
+        Raises as `refresh`, but for a blocked address Forbidden token_forbidden.
         """
         form = {
             "grant_type": "authorization_code",
@@ -121,12 +126,12 @@ class TokenEndpoint:
         return self._persist(CODE_PATIENCE, lambda: self._grant(form, _NO_CREDENTIALS))
 
     def start_device(self) -> DeviceCode:
-        """Begin the login of a computer without a browser. Raises as `refresh`, but no GrantRefused."""
+        """Begin the login of a computer without a browser. Raises as `exchange_code`, but no GrantRefused."""
         basic = self._basic()
         return self._persist(PATIENCE, lambda: self._device(basic))
 
     def poll_device(self, device_code: str) -> Grant:
-        """The first pair, once the person has consented; asks once. Raises as `refresh`.
+        """The first pair, once the person has consented; asks once. Raises as `exchange_code`.
 
         GrantRefused has one of DEVICE_REFUSALS; "" is an answer 400 that we do not know, after which nothing comes.
         """

@@ -26,7 +26,8 @@ def may_send_again(error: ApiError, *, safe: bool) -> bool:
 
 
 _PASSING = re.compile(
-    r"internal|unavailable|timeout|timed.?out|try.?again|in.?progress|being.?processed|locked|conflict|concurrent|too.?many",
+    r"internal|unavailable|timeout|timed.?out|try.?again|in.?progress|being.?(processed|edited)|locked|conflict"
+    r"|concurrent|too.?many",
     re.IGNORECASE,
 )
 

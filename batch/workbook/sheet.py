@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import lt
 
 from batch.workbook.area import MAX_COLUMN, MAX_ROW, letters, number
 
@@ -77,7 +78,8 @@ class SheetXml:
         self.tail = data[self.body_end + (0 if opening[1] else len(closing)) :]
         self._row = re.compile(rb'\s*(<%srow r="(\d{1,7})"%s(/?)>)' % (p, _ATTRIBUTES))
         self._row_end = b"</%srow>" % p
-        self._cells = re.compile(rb'(<%sc r="([A-Z]{1,3})(\d+)"%s(?:/>|>.*?</%sc>))' % (p, _ATTRIBUTES, p), re.DOTALL)
+        cell = rb'(<%sc r="([A-Z]{1,3})(\d+)"[^<>]*>(?:<%sv>[^<]*</%sv></%sc>|(?<=/>)|.*?</%sc>))'
+        self._cells = re.compile(cell % (p, p, p, p, p), re.DOTALL)
         self._cell = re.compile(rb'<%sc r="\w+"%s(?:/>|>(.*)</%sc>)' % (p, _ATTRIBUTES, p), re.DOTALL)
 
     def rows(self) -> Iterator[tuple[int, int, int]]:
@@ -101,18 +103,15 @@ class SheetXml:
         if opening is None:
             raise NotPlainError
         name = opening[2]
-        row = RowXml(int(name), _SPANS.sub(b"", opening[3]))
-        last, length = 0, opening.end() + len(self._row_end)
-        for raw, letters_, at, _ in self._cells.findall(data, opening.end()):
-            column = number(letters_)
-            if at != name or not last < column <= MAX_COLUMN:
-                raise NotPlainError
-            row.cells[column] = raw
-            last = column
-            length += len(raw)
+        found = self._cells.findall(data, opening.end())
+        raws, names, rows = zip(*found, strict=True) if found else ((), (), ())
+        columns = [*map(number, names)]
+        if rows.count(name) < len(rows) or not all(map(lt, columns, [*columns[1:], MAX_COLUMN + 1])):
+            raise NotPlainError
+        length = opening.end() + sum(map(len, raws)) + len(self._row_end)
         if length < len(data) and self._cells.sub(b"", data[opening.end() :]).strip() != self._row_end:
             raise NotPlainError
-        return row
+        return RowXml(int(name), _SPANS.sub(b"", opening[3]), dict(zip(columns, raws, strict=True)))
 
     def cell(self, raw: bytes) -> CellXml:
         """A cell of a row, opened."""
@@ -121,12 +120,12 @@ class SheetXml:
             raise NotPlainError
         return CellXml(found[1], found[2] or b"")
 
-    def cell_written(self, at: int, column: int, cell: CellXml) -> bytes:
-        """A cell as XML."""
+    def cell_xml(self, at: int, column: int, tag: bytes, inside: bytes) -> bytes:
+        """A cell as XML, from its attributes and children."""
         p = self.prefix
-        if cell.inside:
-            return b'<%sc r="%s%d"%s>%s</%sc>' % (p, letters(column), at, cell.tag, cell.inside, p)
-        return b'<%sc r="%s%d"%s/>' % (p, letters(column), at, cell.tag)
+        if inside:
+            return b'<%sc r="%s%d"%s>%s</%sc>' % (p, letters(column), at, tag, inside, p)
+        return b'<%sc r="%s%d"%s/>' % (p, letters(column), at, tag)
 
     def written(self, row: RowXml) -> bytes:
         """A row as XML; nothing at all when it holds neither cells nor a format."""

@@ -62,6 +62,7 @@ _entries = sa.Table(
     sa.Column("reported", sa.Boolean, nullable=False, default=False),
     sa.UniqueConstraint("seller", "external_id", "attempt", name="one_attempt"),
 )
+_intend = _entries.insert()
 _save = _entries.update().where(_entries.c.id == sa.bindparam("of_id"))
 _changes = sa.Table(
     "changes",
@@ -221,7 +222,7 @@ class Journal:
             "reported": False,
         }
         try:
-            result = self._write((_entries.insert(), values))
+            result = self._write((_intend, values))
         except sa.exc.IntegrityError as error:
             raise AttemptTaken("not_sent", external_id=external_id) from error
         return replace(entry, id=int(result.inserted_primary_key[0]))

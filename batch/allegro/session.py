@@ -27,7 +27,8 @@ from batch.errors import ApiError, Forbidden, LoginNeeded, NoAnswer, Rejected, S
 
 PUBLIC = "application/vnd.allegro.public.v1+json"
 BETA = "application/vnd.allegro.beta.v1+json"
-TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 30.0
 ANSWER_SECONDS = 60.0  # a server that drips bytes must not hold a run forever
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 LANGUAGES = {"pl": "pl-PL", "en": "en-US"}
@@ -289,7 +290,7 @@ class ApiSession:
                 redirect=False,
                 retries=False,
                 preload_content=False,
-                timeout=TIMEOUT,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             )
             try:
                 content = self._read(response, call)

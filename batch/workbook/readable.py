@@ -17,7 +17,7 @@ from batch.workbook.area import MAX_COLUMN, MAX_ROW, number
 from batch.workbook.package import MIB, Package
 from batch.workbook.places import Book, Sheet
 from batch.workbook.plain import plain
-from batch.workbook.sheet import NotPlainError, SheetXml
+from batch.workbook.sheet import NotPlainError, SheetXml, occurs
 from batch.workbook.stored import date_styles, elapsed_styles, shared_items
 from batch.workbook.values import NOT_CALCULATED, Cell, unescaped
 
@@ -142,12 +142,9 @@ def _any_longer(strings: bytes, length: int) -> bool:
 
 
 def _formulas_or_errors(xml: SheetXml) -> bool:
-    formula, within = b"<%sf" % xml.prefix, (xml.body_start, xml.body_end)
-    if (
-        xml.data.find(b"f", *within) >= 0 and xml.data.find(formula, *within) >= 0
-    ):  # one byte is found five times faster
-        return True
-    return xml.data.find(b't="e"', *within) >= 0
+    within = xml.body_start, xml.body_end
+    formula = occurs(xml.data, b"f", b"<%sf" % xml.prefix, *within)
+    return formula or occurs(xml.data, b"#", b't="e"', *within)  # error values are all like #REF!
 
 
 def _known(xml: SheetXml) -> dict[tuple[int, int], Cell]:

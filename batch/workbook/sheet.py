@@ -61,7 +61,7 @@ class SheetXml:
 
     def __init__(self, data: bytes) -> None:
         root = re.search(rb"<(?:(\w+):)?worksheet[\s>]", data[:100_000])
-        if root is None or _occurs(data, b"!", b"<!") or _occurs(data, b"?", b"<?", root.start()):
+        if root is None or occurs(data, b"!", b"<!") or occurs(data, b"?", b"<?", root.start()):
             raise NotPlainError
         self.data = data
         self.prefix = p = root[1] + b":" if root[1] else b""
@@ -152,6 +152,6 @@ def _value(tag: bytes, opening: bytes) -> bytes | None:
     return tag[at + len(opening) : tag.index(b'"', at + len(opening))]
 
 
-def _occurs(data: bytes, rare: bytes, needle: bytes, start: int = 0) -> bool:
-    """Whether `needle` occurs; its rarer byte is looked for first, because that is five times faster."""
-    return data.find(rare, start) >= 0 and data.find(needle, start) >= 0
+def occurs(data: bytes, rare: bytes, needle: bytes, start: int = 0, end: int | None = None) -> bool:
+    """Whether `needle` occurs; a rarer byte that comes with it is looked for first: that is five times faster."""
+    return data.find(rare, start, end) >= 0 and data.find(needle, start, end) >= 0

@@ -120,9 +120,9 @@ def _is_dense(xml: SheetXml, height: int) -> bool:
 
 def _check_texts(package: Package, part: str, xml: SheetXml, strings: bytes) -> None:
     """A bomb needs no compression: a million cells may share one string of a megabyte."""
-    if not _any_longer(strings, MAX_TEXT // (len(xml.data) // SHORTEST_CELL + 1)):
+    if not any_longer(strings, MAX_TEXT // (len(xml.data) // SHORTEST_CELL + 1)):
         return
-    if not _any_longer(strings, MAX_TEXT // (xml.data.count(b't="s"') + 1)):
+    if not any_longer(strings, MAX_TEXT // (xml.data.count(b't="s"') + 1)):
         return
     lengths = [len(item) for item in shared_items(strings)]
     used = (int(n) for n in re.findall(rb't="s"[^<>]*>\s*<(?:\w+:)?v>(\d{1,9})<', xml.data))
@@ -130,7 +130,7 @@ def _check_texts(package: Package, part: str, xml: SheetXml, strings: bytes) -> 
         raise package.too_big(part)
 
 
-def _any_longer(strings: bytes, length: int) -> bool:
+def any_longer(strings: bytes, length: int) -> bool:
     """Whether an item of the shared strings is longer than that; looks at one place in each stretch of that length."""
     end, place = b"</si>", 0
     while place + length < len(strings):

@@ -69,7 +69,7 @@ def cpu(folder: Path, *, full: bool) -> Iterator[Figure]:
         for job in ("drafts", "updates"):
             run, check, bare = (1000 * seconds / rows for seconds in cost.run_and_bare_loop(folder, job, rows))
             yield Figure(f"{job}: a row, against bare requests", rows, run, "ms CPU", bare, 1.5)
-            yield Figure(f"{job}: of that beyond a check", rows, run - check, "ms CPU", bare)
+            yield Figure(f"{job}: of that beyond a dry run", rows, run - check, "ms CPU", bare)
 
 
 def workbook(folder: Path, *, full: bool) -> Iterator[Figure]:

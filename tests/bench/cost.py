@@ -40,7 +40,7 @@ def check_of(folder: Path, rows: int) -> Used:
 
 
 def run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float, float]:
-    """Processor seconds of a run of `job` (drafts, updates), of a check of the same, which is a run but for the
+    """Processor seconds of a run of `job` (drafts, updates), of a dry run of the same, which lacks the
     sending, and of the bare loop with the calls of the run; the best of a few."""
     measured = []
     for number in range(RUNS):
@@ -54,7 +54,7 @@ def run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float, 
 def _run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float, float]:
     """All three begin with what the simulator held before the run."""
     with Simulator(log_size=10 * rows + 1000) as simulator:
-        check = _run(_shop(folder / "check", simulator, job, rows), "check", "--only", job)
+        check = _run(_shop(folder / "check", simulator, job, rows), "run", "--only", job, "--dry-run", "--force")
     with Simulator(log_size=10 * rows + 1000) as simulator:
         run = _run(_shop(folder / "run", simulator, job, rows), "run", "--only", job, "--force")
         exchanges = [e for e in simulator.requests if e.path != "/auth/oauth/token"]

@@ -34,7 +34,7 @@ def shop(tmp_path: Path, simulator: Simulator) -> Shop:
 
 def content(shop: Shop) -> dict[str, str]:
     """The user's files in the folder, by what is in them; locks, logs and the journal are the tool's own."""
-    ours = ("journal.sqlite", f".{shop.workbook.name}.lock")
+    ours = ("journal.sqlite", "budgets.sqlite", f".{shop.workbook.name}.lock")
     files = [file for file in shop.folder.iterdir() if file.is_file() and not file.name.startswith(ours)]
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 

@@ -25,8 +25,9 @@ class Windows:
 
     def install(self, folder: Path, *, ready: bool = True) -> Path:
         """Put the program into a new folder; `ready`: as after its first start."""
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for part in PARTS:
+            (folder / part).unlink(missing_ok=True)  # of another checkout, which may be gone
             (folder / part).symlink_to(ROOT / part)
         if ready:
             (folder / ".venv").symlink_to(self.environment)
@@ -52,10 +53,9 @@ def windows() -> Windows:
     installed = CACHE / f"installed{DIGITS}"
     pc = Windows(installed / ".venv")
     with FileLock(CACHE / "installed.lock"):
-        if not installed.exists():
-            pc.install(installed, ready=False)
         stamp = installed / ".venv" / STAMP
         if not stamp.exists() or stamp.read_text("utf-8").splitlines() != read_requirements(ROOT):
+            pc.install(installed, ready=False)
             done = run_bat(installed, "--help", CI="1")  # makes or renews the environment
             assert done.returncode == 0, done.stdout + done.stderr
     return pc

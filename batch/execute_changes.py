@@ -1,8 +1,8 @@
 """Changes of offers -> Outcomes: sent in calls, then watched until applied. I/O only through its arguments.
 
 An accepted command is not an applied one. Where many calls are open, one look at the list of offers settles most of
-them for a fraction of the requests; Allegro's own reports on the commands are read for what the list does not confirm,
-and for the reasons of what failed.
+them for a fraction of the requests, in a long run also while others are still being sent; Allegro's own reports on the
+commands are read for what the list does not confirm, and for the reasons of what failed.
 
 All changes carry absolute values and every command an id of ours that was on disk before the call, so that nothing is
 applied twice with another effect, whatever is killed or lost on the way.
@@ -14,7 +14,8 @@ import functools
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -28,6 +29,8 @@ from batch.plan_changes import LIVE, OPEN, ChangeStep, calls, change_outcome
 
 FIRST_LOOK, LONGER, RARELY = 1.0, 1.5, 15.0  # seconds until the first look; by what later pauses grow, and up to
 LIST_SUFFICES = 4  # looks at the list before the reports of many single commands are read
+REPORTS_A_PAGE = 5  # so many reports on calls weigh no more than a page of the list, of 1,000 offers
+CALLS_A_PAGE = 10  # while calls are sent, the list is looked at once for so many of them a page: a tenth more requests
 ATTEMPTS = 3  # at a change that fails for a passing reason
 COMMANDS = frozenset({Way.PRICE, Way.STOCK, Way.BULK, Way.PUBLISH, Way.END})
 GONE = frozenset({404, 405, 406, 415})  # answers of a resource that is not there; the bulk command is beta
@@ -56,14 +59,16 @@ class Intents(Protocol):
 class _Work:
     """One step on its way; `step` is None for changes of an earlier run that are only watched.
 
-    `ready` is to be sent now, `later` after the next look, `sent` is what the journal knows by id, less what was
-    withdrawn. `trouble` is the code of what stopped it without being the row's fault.
+    `ready` is to be sent now, `later` after the next look, `leaving` are changes taken to be sent that are not noted
+    yet, `sent` is what the journal knows by id, less what was withdrawn. `trouble` is the code of what stopped it
+    without being the row's fault.
     """
 
     step: ChangeStep | None
     ready: list[Change] = field(default_factory=list)
     then: Change | None = None
     later: list[Change] = field(default_factory=list)
+    leaving: int = 0
     sent: dict[int, Change] = field(default_factory=dict)
     attempts: Counter[str] = field(default_factory=Counter)
     trouble: str | None = None
@@ -71,13 +76,13 @@ class _Work:
 
     @property
     def open(self) -> list[Change]:
-        return [change for change in self.sent.values() if change.state in OPEN]
+        return [change for change in list(self.sent.values()) if change.state in OPEN]
 
     @property
     def own(self) -> list[Change]:
         """What this step itself has sent, if anything; the rest was pending before it."""
         before = {change.id for change in self.step.pending} if self.step else set()
-        return [change for change in self.sent.values() if change.id not in before]
+        return [change for change in list(self.sent.values()) if change.id not in before]
 
     def take_ready(self) -> list[Change]:
         """What may be sent now: the first changes when nothing older is open, the last one when these are applied."""
@@ -88,6 +93,7 @@ class _Work:
         if not self.ready and not self.later and self.then is not None and applied:
             self.ready, self.then = [self.then], None
         ready, self.ready = self.ready, []
+        self.leaving = len(ready)
         return ready
 
 
@@ -111,7 +117,7 @@ class ChangeExecutor:
         self._allegro, self._journal = allegro, journal
         self._wait_seconds, self._clock = wait_seconds, clock
         self._new_command, self._advance = new_command, advance
-        self._lock = threading.Lock()
+        self._lock, self._looking = threading.Lock(), threading.Lock()
         self._outcomes: list[Outcome] = []
         self._stopped: BatchError | None = None
 
@@ -143,6 +149,8 @@ class ChangeExecutor:
 
     def _settled(self, work: _Work) -> bool:
         """Whether nothing more is to come of a step; it has its answer then."""
+        if work.leaving:
+            return False
         if not work.answered and (work.trouble or not (work.open or work.ready or work.later or work.then)):
             self._answer(work)
         if not work.answered and work.then and any(c.state is State.FAILED for c in work.own):
@@ -151,12 +159,38 @@ class ChangeExecutor:
 
     # --- sending
 
-    def _send_ready(self, works: Iterable[_Work]) -> None:
+    def _send_ready(self, works: Sequence[_Work]) -> None:
         """Send what may be sent now, in as few calls as will do; a PATCH may make what follows it ready at once."""
         while ready := [(work, change) for work in works for change in work.take_ready()]:
             owners = {change.offer_id: work for work, change in ready}
-            send = functools.partial(self._send, owners)
-            each(calls(change for _, change in ready), send, threads=WORKERS)
+            jobs = self._with_looks(calls(change for _, change in ready), owners)
+            each(jobs, lambda job: job(), threads=WORKERS)
+
+    def _with_looks(
+        self, calls_to_send: Iterable[Sequence[Change]], owners: Mapping[str, _Work]
+    ) -> Iterator[Callable[[], None]]:
+        """The sending of each call, and of every so many a look at what has come of those before."""
+        for number, call in enumerate(calls_to_send, 1):
+            yield functools.partial(self._send_off, owners, call)
+            if number % (CALLS_A_PAGE * self._allegro.looks_needed(len(owners))) == 0:
+                yield functools.partial(self._look_meanwhile, list(owners.values()))
+
+    def _send_off(self, owners: Mapping[str, _Work], call: Sequence[Change]) -> None:
+        try:
+            self._send(owners, call)
+        finally:
+            for change in call:
+                with self._lock:
+                    owners[change.offer_id].leaving -= 1
+
+    def _look_meanwhile(self, works: Sequence[_Work]) -> None:
+        """Answer, while others are still being sent, the steps whose changes the list of offers shows."""
+        with self._looking:  # one at a time: a step has one answer
+            if self._stopped is None:
+                with self._as_far_as_can_be_seen():
+                    self._look_at_list(works)
+            for work in works:
+                self._settled(work)
 
     def _send(self, owners: Mapping[str, _Work], call: Sequence[Change]) -> None:
         """One call, its intent on disk before it. A refused call is halved until only what is wrong is blamed."""
@@ -205,16 +239,28 @@ class ChangeExecutor:
         for work in works:
             work.ready, work.later = [*work.ready, *work.later], []
         owners = {change.id: work for work in works for change in work.open}
-        try:
+        with self._as_far_as_can_be_seen():
+            listed = self._look_at_list(works)
             groups = _by_call(change for work in works for change in work.open)
-            if len(groups) > self._allegro.looks_needed(len(owners)):
-                held = self._allegro.held({change.offer_id for group in groups for change in group})
-                self._note(owners, [c for group in groups for c in group if applied(c, held)], State.DONE)
-                groups = [
-                    group for group in _by_call(c for work in works for c in work.open) if _to_be_read(group, looks)
-                ]
-            each(groups, functools.partial(self._read, owners), threads=WORKERS)
-        except (AccountError, ApiError) as error:  # still open, whatever the matter is
+            to_be_read = [group for group in groups if not listed or _to_be_read(group, looks)]
+            each(to_be_read, functools.partial(self._read, owners), threads=WORKERS)
+
+    def _look_at_list(self, works: Sequence[_Work]) -> bool:
+        """Note what the list of offers shows as applied; False, and no look, where reports cost less."""
+        owners = {change.id: work for work in works for change in work.open}
+        changes = [change for work in works for change in work.open]
+        if len(_by_call(changes)) <= REPORTS_A_PAGE * self._allegro.looks_needed(len(changes)):
+            return False
+        held = self._allegro.held({change.offer_id for change in changes})
+        self._note(owners, [change for change in changes if applied(change, held)], State.DONE)
+        return True
+
+    @contextmanager
+    def _as_far_as_can_be_seen(self) -> Iterator[None]:
+        """What cannot be looked at is still open, whatever the matter is."""
+        try:
+            yield
+        except (AccountError, ApiError) as error:
             log.info("the changes under way cannot be looked at: %s", error)
             if isinstance(error, AccountError):
                 self._stop(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -86,7 +87,7 @@ class FakeAllegro:
         return {offer_id: self.shown[offer_id] for offer_id in offer_ids if offer_id in self.shown}
 
     def looks_needed(self, offers: int) -> int:
-        return -(-offers // 100)
+        return -(-offers // 1000)
 
 
 class Desk:
@@ -279,6 +280,32 @@ def test_many_calls_are_settled_by_the_list(desk: Desk) -> None:
     execution = desk.execute(allegro, *(wants(n, price=money(10 + n / 100)) for n in range(1, 501)))
     assert set(codes(execution).values()) == {"offer_updated"}
     assert (len(allegro.sent), allegro.reports) == (20, 0)
+
+
+def test_rows_are_answered_while_others_are_still_being_sent(desk: Desk) -> None:
+    """A long run does not leave its user without answers; but no row has one before all it wants is sent."""
+    allegro, answered, early = FakeAllegro(offers(1000)), threading.Event(), []
+
+    def on_send(changes: Sequence[Change], call: int) -> Sent:
+        for change in changes:
+            allegro.apply(change)
+        if call >= 40:
+            early.append(answered.wait(20))
+        return Sent(State.ACCEPTED)
+
+    def advance(outcome: Outcome) -> None:
+        wanted = allegro.offers[str(outcome.row)]
+        assert (wanted.price, wanted.stock) == (money(20 + outcome.row / 100), 7 if outcome.row > 500 else 5)
+        answered.set()
+
+    allegro.on_send = on_send
+    executor = desk.executor(allegro)
+    executor._advance = advance
+    rows = [wants(n, price=money(20 + n / 100), stock=7 if n > 500 else None) for n in range(1, 1001)]
+    execution = executor.execute(desk.steps(allegro, rows))
+    assert set(codes(execution).values()) == {"offer_updated"}
+    assert len(execution.outcomes) == 1000
+    assert early == [True] * (len(allegro.sent) - 39)
 
 
 def test_what_the_list_does_not_confirm_the_reports_tell(desk: Desk) -> None:

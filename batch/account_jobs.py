@@ -8,12 +8,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from batch import report
 from batch.accounts.endpoint import TokenEndpoint
-from batch.accounts.link import Login, check_place
+from batch.accounts.link import Login
 from batch.accounts.renewal import write_new
 from batch.accounts.tokens import TokenState, TokenStore
 from batch.allegro.dictionaries import SOURCES, read_dictionary
@@ -113,7 +112,7 @@ class Linked:
     """
 
     login: str
-    path: Path
+    place: str
     valid_until: datetime
     before: str | None = None
     unwritten: BatchError | None = None
@@ -140,13 +139,13 @@ def link_account(
     if not request.settings.station.refresh_tokens:
         raise SettingsError("link_switched_off")
     connector.tokens(account)  # whether the settings can work at all
-    path = connector.token_path(account)
-    check_place(path)
+    place = connector.token_place(account)
+    place.check()
     with log_in(connector.endpoint(account), environment) as login:
         profile = read_profile(connector.session_with(account, login.grant.access_token))
         keep = functools.partial(
             write_new,
-            path,
+            place,
             login.grant,
             environment=account.environment,
             login=profile.login,
@@ -168,7 +167,7 @@ def link_account(
     other = account.login is not None and account.login.casefold() != profile.login.casefold()
     return Linked(
         login=profile.login,
-        path=path,
+        place=place.name,
         valid_until=token.expires_at,
         before=account.login if other else None,
         unwritten=_write_account(request, world, account.name, token_cells(state, request.words)),
@@ -206,7 +205,7 @@ def state_cells(connector: Connector, account: Account, words: Catalogue) -> dic
     """The output cells of an account, however its tokens stand."""
     try:
         return token_cells(connector.token_state(account), words)
-    except (AccountError, SettingsError) as error:
+    except (AccountError, ApiError, SettingsError) as error:
         return token_cells(error, words)
 
 

@@ -231,7 +231,7 @@ def link(
         linked = pipeline.link_account(request, system_world(NoProgress()), account_name, log_in, may_replace)
     until = f"{linked.valid_until.astimezone():%Y-%m-%d %H:%M}"
     _say(words.say("link_done"))
-    _say(words.say("link_result", account=account_name, login=linked.login, path=linked.path, until=until))
+    _say(words.say("link_result", account=account_name, login=linked.login, path=linked.place, until=until))
     if linked.before:
         _say(words.say("link_other_than_before", before=linked.before))
     if linked.unrenewable:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from batch.accounts.endpoint import TokenEndpoint
 from batch.accounts.spool import Spool
-from batch.accounts.token_file import Token, token_path
+from batch.accounts.token_file import Token
+from batch.accounts.token_place import TokenPlace, token_place
 from batch.accounts.tokens import TokenState, TokenStore, open_tokens
 from batch.allegro.pace import Budget
 from batch.allegro.session import AccessTokens, ApiSession, Traffic, new_http
@@ -101,9 +102,9 @@ class Connector:
             sleep=clock.sleep,
         )
 
-    def token_path(self, account: Account) -> Path:
-        """The token file of `account`."""
-        return token_path(account.name, account.token_file, self.folder)
+    def token_place(self, account: Account) -> TokenPlace:
+        """Where the tokens of `account` lie. Raises SettingsError."""
+        return token_place(account, self.folder, self.settings.read_shared_journal())
 
     @property
     def folder(self) -> Path:
@@ -128,6 +129,7 @@ class Connector:
             token_url=source.token_url.get_secret_value() if source.token_url else None,
             publish=source.publish,
             login=account.login,
+            database=self.settings.read_shared_journal(),
         )
 
 

@@ -17,6 +17,7 @@ from batch import pipeline
 from batch.accounts.endpoint import parse_grant
 from batch.accounts.renewal import write_new
 from batch.accounts.spool import Spool
+from batch.accounts.token_place import TokenFile
 from batch.messages import Catalogue
 from batch.report import Summary
 from batch.settings import FILE_NAME, load_settings
@@ -39,7 +40,7 @@ def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> 
         world = system_world(progress)
         for account in ACCOUNTS:
             write_new(
-                folder / f"{account}.allegro.token",
+                TokenFile(folder / f"{account}.allegro.token"),
                 parse_grant(simulator.issue_tokens(account), world.clock.now(), host=simulator.url),
                 environment=ENVIRONMENT,
                 login=account,

@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 import requests
 
 from batch.accounts.endpoint import TIMEOUT, answered_at
-from batch.accounts.link import check_place
 from batch.accounts.lock_probe import probe_lock
 from batch.accounts.renewal import SKEW_WORTH_A_WARNING
 from batch.accounts.synchronised import synchronised_by
+from batch.accounts.token_place import TokenFile
 from batch.allegro.session import PUBLIC, new_http
 from batch.connect import Connector
 from batch.errors import ApiError, BatchError, LoginNeeded
@@ -214,13 +214,18 @@ def _token_places(accounts: Iterable[Account], connector: Connector) -> Iterator
                 store.current()
                 yield Finding(Level.GOOD, "doctor_tokens_readable", {"account": account.name})
                 continue
-            path = connector.token_path(account)
-            if path.parent in tried:
+            place = connector.token_place(account)
+            if not isinstance(place, TokenFile):
+                place.check()
+                yield Finding(Level.GOOD, "doctor_tokens_in_database", {"account": account.name})
                 continue
-            tried.add(path.parent)
-            check_place(path)
-            probe_lock(path.parent)
-            yield Finding(Level.GOOD, "doctor_lock", {"path": str(path.parent)})
+            folder = place.path.parent
+            if folder in tried:
+                continue
+            tried.add(folder)
+            place.check()
+            probe_lock(folder)
+            yield Finding(Level.GOOD, "doctor_lock", {"path": str(folder)})
         except BatchError as error:
             yield _wrong(error)
 

@@ -77,6 +77,12 @@ class Account:
     login: str | None = None  # the login it was linked to, as an earlier run wrote it
     token_file_of: str | None = None  # another account that names the same token file, which is not known to be ours
 
+    @property
+    def token_row(self) -> str | None:
+        """The name of its tokens in the shared database, where the token file is `db:` or `db:NAME`."""
+        kind, colon, name = (self.token_file or "").strip().partition(":")
+        return (name.strip() or self.name) if colon and kind.casefold() == "db" else None
+
 
 @dataclass(frozen=True, slots=True)
 class NamedDefault:

@@ -11,7 +11,7 @@ from pathlib import Path
 from batch import report
 from batch.connect import Connector
 from batch.deliver import AnswersAsTheyCome, place_of, tables_to_write
-from batch.errors import BatchError, UsageError, WorkbookError
+from batch.errors import BatchError, SettingsError, UsageError, WorkbookError
 from batch.journal import Journal
 from batch.messages import Catalogue
 from batch.model import Account, Job, Outcome
@@ -132,8 +132,11 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
 
 
 def accounts_of(book: WorkbookData, request: Request) -> dict[str, Account]:
-    """The accounts of the workbook. Raises UsageError when one is asked for that is not among them."""
+    """The accounts of the workbook. Raises UsageError when one is asked for that is not among them, SettingsError."""
     accounts = read_accounts(book.tables["Accounts"], list(request.settings.environments))
+    in_database = [account.name for account in accounts.values() if account.active and account.token_row]
+    if in_database and request.settings.read_shared_journal() is None:
+        raise SettingsError("tokens_need_database", account=in_database[0])
     unknown = sorted(request.accounts - accounts.keys())
     if unknown:
         raise UsageError("account_not_there", unknown=unknown, accounts=list(accounts))

@@ -189,6 +189,11 @@ class Settings(Section):
             url,
         )
 
+    def read_shared_journal(self, environ: Mapping[str, str] = os.environ) -> str | None:
+        """The journal's URL where that is on a server. Raises as `read_journal`."""
+        url = self.read_journal(environ)
+        return url if url is not None and url.startswith("postgresql") else None
+
     def account(self, name: str) -> AccountSource:
         """The configuration of account `name`; an empty one when the file has none."""
         return self.accounts.get(name, AccountSource())

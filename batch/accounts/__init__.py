@@ -13,5 +13,6 @@ promise: each pair is used once, by one station, and the next pair is on disk be
     lock.py        the lock of a token file; synchronised.py says where it would be worth nothing,
                    lock_probe.py tries it with real processes
     token_file.py  Token <-> the JSON file of the contract, replaced atomically
-    spool.py       the new pair on this computer's own disk, until the token file has it
+    token_place.py where a pair lies: that file, or a row of the stations' database (token_row.py)
+    spool.py       the new pair on this computer's own disk, until its place has it
 """

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import errno
 import hashlib
-import os
 import re
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlencode
 
 from batch.accounts.endpoint import Grant, GrantRefused, TokenEndpoint
-from batch.accounts.lock import check_lockable, real_path
 from batch.accounts.loopback import Loopback, Pages
-from batch.accounts.token_file import reason
-from batch.errors import AccountError, ApiError, LoginNeeded
+from batch.errors import ApiError, LoginNeeded
 
 PATIENCE = timedelta(minutes=5)
 """So long a person may take in the browser."""
@@ -39,24 +33,6 @@ class Login:
 
     grant: Grant
     show: Callable[..., None]
-
-
-def check_place(path: Path) -> None:
-    """Raise AccountError when tokens could not be kept in the file `path`: better now than after the login.
-
-    token_folder_missing, token_folder_synchronised, token_unreadable, token_unwritable (path, and what it takes).
-    """
-    path = real_path(path)
-    if not path.parent.is_dir():
-        raise AccountError("token_folder_missing", path=str(path.parent))
-    check_lockable(path)
-    if path.exists() and not path.is_file():
-        raise AccountError("token_unreadable", path=str(path), reason=os.strerror(errno.EISDIR))
-    try:
-        with tempfile.NamedTemporaryFile(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent):
-            pass
-    except OSError as error:
-        raise AccountError("token_unwritable", path=str(path), reason=reason(error)) from None
 
 
 @contextlib.contextmanager

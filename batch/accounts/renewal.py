@@ -1,7 +1,7 @@
 """A station that renews tokens: one critical section from before the read until the new pair is on disk.
 
-Allegro accepts each refresh token once, so two stations must never send the same one. The lock is the operating
-system's (flock, LockFileEx), also over SMB: it ends with its process, so nobody waits for the dead. Within it:
+Allegro accepts each refresh token once, so two stations must never send the same one. The lock is that of the place,
+the operating system's (flock, LockFileEx, also over SMB) or a row's: it ends with its process. Within it:
 read the file, decide again, check that the result can be saved, call Allegro, save. A lock around the save alone
 loses the pair whenever two stations start together.
 """
@@ -20,11 +20,11 @@ from pathlib import Path
 
 from batch.accounts.decide import MARGIN, Owner, renewal_due, supersedes
 from batch.accounts.endpoint import Grant, GrantRefused, TokenEndpoint
-from batch.accounts.lock import check_lockable, locked, real_path
 from batch.accounts.published import is_published, publish
 from batch.accounts.spool import Spool
-from batch.accounts.token_file import Token, check_writable, read_token, reason, replace_file, token_bytes
-from batch.errors import AccountError, LoginNeeded
+from batch.accounts.token_file import Token, reason
+from batch.accounts.token_place import TokenPlace
+from batch.errors import AccountError, LoginNeeded, TokenTrouble
 
 SKEW_WORTH_A_WARNING = timedelta(minutes=2)
 
@@ -35,11 +35,11 @@ class Renewal:
     """The tokens of one account on a station that renews them. Not thread-safe: `TokenStore` is."""
 
     def __init__(
-        self, path: Path, owner: Owner, endpoint: TokenEndpoint, spool: Spool, publish_to: Path | None = None
+        self, place: TokenPlace, owner: Owner, endpoint: TokenEndpoint, spool: Spool, publish_to: Path | None = None
     ) -> None:
-        self.place = str(path)
+        self.place = place.name
         self.renews = True
-        self._path = real_path(path)
+        self._place = place
         self._owner = owner
         self._endpoint = endpoint
         self._spool = spool
@@ -68,9 +68,9 @@ class Renewal:
     def load(self) -> Token:
         """The newest pair here; what an earlier start owes to the token file, or to the published one, is made good."""
         token = self.peek()
-        if not self.owes and self._spool.find(self._path) is None and is_published(token, self._publish_to):
+        if not self.owes and self._spool.find(self._place.key) is None and is_published(token, self._publish_to):
             return token
-        with locked(self._path):
+        with self._place.locked():
             token = self._settle()
             publish(token, self._publish_to)
             return token
@@ -83,8 +83,8 @@ class Renewal:
         token_unwritable (path, reason), token_folder_missing, token_folder_synchronised (path, program); what
         `TokenEndpoint.refresh` raises.
         """
-        check_lockable(self._path)
-        with locked(self._path):
+        self._place.check_lockable()
+        with self._place.locked():
             token = self._settle()
             if renewal_due(token, self.now(), margin):
                 return self._renew(token)
@@ -100,7 +100,7 @@ class Renewal:
         if token.refresh_token is None:
             raise LoginNeeded("token_not_renewable", path=self.place)
         try:
-            check_writable(self._path, token)
+            self._place.check_writable(token)
         except OSError as error:
             problem = reason(error)
         else:
@@ -144,14 +144,14 @@ class Renewal:
     def _held(self) -> Token | LoginNeeded:
         """The file's pair, or why there is none (the spool may mend that). Raises when it is somebody else's."""
         try:
-            token = read_token(self._path)
+            token = self._place.read()
         except LoginNeeded as error:
             return error
         return self._owner.check(token, self.place)
 
     def _owed(self, held: Token | LoginNeeded) -> Token | None:
         """The newer pair that the file still lacks, from a save that failed or was cut short."""
-        pairs = [pair for pair in (self._unsaved, self._spool.find(self._path)) if pair and self._owner.owns(pair)]
+        pairs = [pair for pair in (self._unsaved, self._spool.find(self._place.key)) if pair and self._owner.owns(pair)]
         newest = max(pairs, key=lambda pair: pair.generation, default=None)
         return newest if newest and (isinstance(held, LoginNeeded) or supersedes(newest, held)) else None
 
@@ -169,9 +169,9 @@ class Renewal:
 
     def _settled(self, held: Token) -> None:
         self._unsaved = None
-        spooled = self._spool.find(self._path)
+        spooled = self._spool.find(self._place.key)
         if spooled and self._owner.owns(spooled) and not supersedes(spooled, held):
-            self._spool.drop(self._path)
+            self._spool.drop(self._place.key)
 
     def _save(self, token: Token) -> Token:
         """Put `token` into spool and file. What the file then holds: a newer pair there is never overwritten.
@@ -180,15 +180,14 @@ class Renewal:
         """
         self._unsaved = token
         try:
-            self._spool.put(self._path, token)
+            self._spool.put(self._place.key, token)
         except OSError as error:
             log.warning("%s: no copy of the new tokens on this computer: %s", self.place, reason(error))
         try:
             held = self._held()
             if isinstance(held, LoginNeeded) or supersedes(token, held):
-                replace_file(self._path, token_bytes(token))
-                held = token
-        except (OSError, AccountError) as error:
+                held = self._place.replace(token)
+        except (OSError, AccountError, TokenTrouble) as error:
             log.error("%s: the new tokens are not saved yet: %s", self.place, error)
             return token
         self._settled(held)
@@ -219,7 +218,7 @@ def _undisturbed(job: Callable[[], Token]) -> Token:
 
 
 def write_new(
-    path: Path,
+    place: TokenPlace,
     grant: Grant,
     *,
     environment: str,
@@ -229,19 +228,18 @@ def write_new(
     publish_to: Path | None = None,
     replace_foreign: bool = False,
 ) -> Token:
-    """Make (or take over) the token file `path` from `grant`, the first pair after a login.
+    """Put `grant` into `place` (or take it over), the first pair after a login.
 
     The generation goes on from what was there, so that no forgotten spool entry of another computer can replace the
     new pair. Raises LoginNeeded token_other_login or token_other_environment (path, found, expected) when the tokens
     there are somebody else's and `replace_foreign` does not allow it; the lock's errors; AccountError
-    token_unwritable (path, reason). The file is then as it was.
+    token_unwritable (path, reason); TokenTrouble. The place is then as it was.
     """
-    path = real_path(path)
-    with locked(path):
-        held = _readable(path)
+    with place.locked():
+        held = _readable(place)
         if held and not replace_foreign:
-            Owner(environment, login).check(held, str(path))
-        before = [pair for pair in (held, spool.find(path)) if pair]
+            Owner(environment, login).check(held, place.name)
+        before = [pair for pair in (held, spool.find(place.key)) if pair]
         token = Token(
             access_token=grant.access_token,
             refresh_token=grant.refresh_token,
@@ -253,17 +251,17 @@ def write_new(
             generation=1 + max((pair.generation for pair in before), default=0),
         )
         try:
-            replace_file(path, token_bytes(token))
+            place.replace(token)
         except OSError as error:
             problem = reason(error)
         else:
-            spool.drop(path)
+            spool.drop(place.key)
             publish(token, publish_to)
             return token
-    raise AccountError("token_unwritable", path=str(path), reason=problem)
+    raise AccountError("token_unwritable", path=place.name, reason=problem)
 
 
-def _readable(path: Path) -> Token | None:
+def _readable(place: TokenPlace) -> Token | None:
     with contextlib.suppress(AccountError):
-        return read_token(path)
+        return place.read()
     return None

@@ -21,7 +21,8 @@ from batch.accounts.endpoint import TokenEndpoint
 from batch.accounts.published import Published, bare, fetch, file_of_url
 from batch.accounts.renewal import Renewal
 from batch.accounts.spool import Spool
-from batch.accounts.token_file import Token, read_token, token_path
+from batch.accounts.token_file import Token, read_token
+from batch.accounts.token_place import TokenFile, token_place
 from batch.errors import AccountError, ApiError, BatchError, SettingsError
 from batch.model import Account
 
@@ -41,22 +42,24 @@ def open_tokens(
     token_url: str | None = None,
     publish: Path | None = None,
     login: str | None = None,
+    database: str | None = None,
 ) -> TokenStore:
     """The tokens of `account`; nothing is read yet.
 
-    `folder` is that of the workbook, `login` the login linked in an earlier run, if known. `refresh_tokens`,
-    `token_url` and `publish` are the settings of those names. Raises AccountError token_source_unset (account) on a
-    station that does not renew and has neither file nor address; SettingsError publish_is_token_file (path).
+    `folder` is that of the workbook, `login` the login linked in an earlier run, if known, `database` the journal's,
+    where that is on a server. `refresh_tokens`, `token_url` and `publish` are the settings of those names. Raises
+    AccountError token_source_unset (account) on a station that does not renew and has neither file nor address;
+    SettingsError publish_is_token_file (path), tokens_need_database (account).
     """
     owner = Owner(account.environment, login)
-    path = token_path(account.name, account.token_file, folder)
+    place = token_place(account, folder, database)
     if refresh_tokens:
-        if publish is not None and _same_file(publish, path):
+        if publish is not None and isinstance(place, TokenFile) and _same_file(publish, place.path):
             raise SettingsError("publish_is_token_file", path=str(publish))
-        return TokenStore(Renewal(path, owner, endpoint, Spool(spool_folder), publish))
+        return TokenStore(Renewal(place, owner, endpoint, Spool(spool_folder), publish))
     clock, sleep, session = endpoint.clock, endpoint.sleep, endpoint.session
     if account.token_file and account.token_file.strip():
-        return TokenStore(Published(str(path), lambda: read_token(path), owner, clock, sleep, local=True))
+        return TokenStore(Published(place.name, place.read, owner, clock, sleep, local=True))
     if not token_url:
         raise AccountError("token_source_unset", account=account.name)
     file = file_of_url(token_url)

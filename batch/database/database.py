@@ -34,7 +34,7 @@ SERVER_OPTIONS = "-c synchronous_commit=on -c statement_timeout=60s -c idle_in_t
 """An intent must survive a power cut of the server. Renewing tokens waits for Allegro inside a transaction."""
 
 
-def open_database(url: str | sa.URL, station: str = "") -> sa.Engine:
+def open_database(url: str | sa.URL, station: str = "", poolclass: type[sa.Pool] | None = None) -> sa.Engine:
     """The database at `url`, its tables as this version wants them. `station` is how it knows this computer.
 
     Raises JournalError: journal_url_invalid, journal_extra_missing (driver), journal_version (found, known),
@@ -42,7 +42,7 @@ def open_database(url: str | sa.URL, station: str = "") -> sa.Engine:
     """
     address = _address(url)
     try:
-        engine = _engine(address, station)
+        engine = _engine(address, station, poolclass)
     except ImportError as error:
         raise JournalError("journal_extra_missing", driver=address.drivername, reason=str(error)) from error
     try:
@@ -129,7 +129,7 @@ def _address(url: str | sa.URL) -> sa.URL:
     raise JournalError("journal_url_invalid")
 
 
-def _engine(address: sa.URL, station: str) -> sa.Engine:
+def _engine(address: sa.URL, station: str, poolclass: type[sa.Pool] | None) -> sa.Engine:
     if address.get_backend_name() == "sqlite":
         engine = sa.create_engine(address, hide_parameters=True)
         sa.event.listen(engine, "connect", _safe_sqlite)
@@ -139,6 +139,7 @@ def _engine(address: sa.URL, station: str) -> sa.Engine:
     return sa.create_engine(
         address.difference_update_query(["options"]),
         hide_parameters=True,  # tokens are among them
+        poolclass=poolclass,
         pool_pre_ping=True,
         connect_args={key: value for key, value in defaults.items() if key not in address.query}
         | {"options": f"{SERVER_OPTIONS} {theirs}".strip()},

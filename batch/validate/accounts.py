@@ -60,5 +60,7 @@ def _whose_file(account: Account, accounts: Mapping[str, Account]) -> str | None
 
 
 def _token_file(account: Account) -> str:
+    if account.token_row:
+        return f"db:{account.token_row}".casefold()
     name = account.token_file or f"{account.name}.allegro.token"
     return name.replace("\\", "/").removeprefix("./").casefold()

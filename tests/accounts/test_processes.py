@@ -1,4 +1,4 @@
-"""Real processes on one token file: renewed once, never refused, whole at every moment."""
+"""Real processes on one pair, in a file or a database: renewed once, never refused, whole at every moment."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from batch.accounts.token_file import read_token, replace_file, token_bytes
-from batch.errors import AccountError
+from batch.errors import BatchError
 from tests.helpers.accounts import Station
 from tests.helpers.renew_process import Process
 from tests.helpers.token_endpoint import AllegroTokens
@@ -27,17 +26,18 @@ def stations() -> Iterator[list[Process]]:
 
 
 def test_eight_processes_ten_rounds_one_renewal_each(
-    pc: Station, allegro: AllegroTokens, stations: list[Process]
+    shared: Station, allegro: AllegroTokens, stations: list[Process]
 ) -> None:
-    """All start at the same moment on a token that is due; a reader looks at the file all the time."""
+    """All start at the same moment on a token that is due; a reader looks at the pair all the time."""
+    pc, place = shared, shared.place
     pc.write()
     stop, broken, reads = threading.Event(), [], [0]
 
     def read() -> None:
         while not stop.is_set():
             try:
-                read_token(pc.path)
-            except AccountError as error:
+                place.read()
+            except BatchError as error:
                 broken.append(error)
             reads[0] += 1
 
@@ -47,13 +47,15 @@ def test_eight_processes_ten_rounds_one_renewal_each(
         for number in range(1, ROUNDS + 1):
             allegro.script = [{"delay": 0.05}]
             for station, process in enumerate(stations):
-                process.start(allegro, pc.folder, f"pc{station}")
+                process.start(pc, f"pc{station}")
             answers = [process.answer() for process in stations]
             assert [answer.get("token", answer) for answer in answers] == [allegro.access_token] * PROCESSES
             assert allegro.renewals == number
-            held = read_token(pc.path)
+            ours = pc.place
+            held = ours.read()
             assert held.generation == 7 + number
-            replace_file(pc.path, token_bytes(replace(held, expires_at=pc.clock() - timedelta(seconds=1))))
+            with ours.locked():
+                ours.replace(replace(held, expires_at=pc.clock() - timedelta(seconds=1)))
     finally:
         stop.set()
         reader.join()

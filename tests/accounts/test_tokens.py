@@ -17,6 +17,7 @@ from batch.accounts import lock
 from batch.accounts.endpoint import parse_grant
 from batch.accounts.renewal import write_new
 from batch.accounts.spool import Spool
+from batch.accounts.token_place import TokenFile
 from batch.errors import AccountError, ApiError, BatchError, LoginNeeded, ServerTrouble, SettingsError, TooMany
 from batch.messages import LANGUAGES, catalogue
 from tests.helpers.accounts import Clock, Station
@@ -422,16 +423,16 @@ def test_a_new_file_goes_on_from_the_generation_that_was_there(pc: Station, alle
 
     def link() -> int:
         whose = {"environment": "simulator", "login": "seller", "user_id": "1"}
-        return write_new(pc.path, grant, **whose, spool=spool).generation
+        return write_new(pc.place, grant, **whose, spool=spool).generation
 
     assert link() == 1
     pc.write(generation=7)
     assert link() == 8
     held = pc.store().current()
-    spool.put(pc.path, held)
+    spool.put(pc.place.key, held)
     pc.path.unlink()
     assert link() == 9
-    assert spool.find(pc.path) is None
+    assert spool.find(pc.place.key) is None
     assert pc.read()["generation"] == 9
 
 
@@ -440,7 +441,9 @@ def test_a_new_file_in_a_folder_that_is_away_is_not_made(pc: Station, allegro: A
     whose = {"environment": "simulator", "login": "seller", "user_id": "1"}
     path = tmp_path / "away" / "x.token"
     with pytest.raises(AccountError, match="token_folder_missing"):
-        write_new(path, parse_grant(allegro.issue(), pc.clock(), host=allegro.url), **whose, spool=Spool(pc.spool))
+        write_new(
+            TokenFile(path), parse_grant(allegro.issue(), pc.clock(), host=allegro.url), **whose, spool=Spool(pc.spool)
+        )
     assert not path.parent.exists()
 
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
+import sqlalchemy as sa
 
 from batch.accounts.endpoint import TokenEndpoint
+from batch.accounts.token_place import TokenPlace, token_place
 from batch.accounts.tokens import TokenStore, open_tokens
+from batch.database.database import open_database
+from batch.database.tables import tokens
 from batch.model import Account
+from tests.helpers.postgres import shared_server
 from tests.helpers.token_endpoint import CLIENT_ID, CLIENT_SECRET, AllegroTokens
 
 
@@ -44,10 +51,21 @@ class Station:
     session: requests.Session = field(default_factory=requests.Session)
     own: Path | None = None
     """Its own folder; without one the spool lies in `folder` under the station's name."""
+    database: str | None = None
+    """The address of the database that keeps its tokens; without one they are in `folder`."""
 
     @property
     def path(self) -> Path:
         return self.folder / "shop.allegro.token"
+
+    @property
+    def account(self) -> Account:
+        token_file = None if self.database is None else f"db:{self.folder}"  # as in a folder, each has its own
+        return Account(name="shop", environment="simulator", token_file=token_file, active=True, row=5)
+
+    @property
+    def place(self) -> TokenPlace:
+        return token_place(self.account, self.folder, self.database)
 
     @property
     def spool(self) -> Path:
@@ -59,8 +77,8 @@ class Station:
         )
 
     def store(self, *, token_file: str | None = None, **options: Any) -> TokenStore:
-        account = Account(name="shop", environment="simulator", token_file=token_file, active=True, row=5)
-        options.setdefault("refresh_tokens", True)
+        account = replace(self.account, token_file=token_file or self.account.token_file)
+        options = {"refresh_tokens": True, "database": self.database, **options}
         return open_tokens(account, self.endpoint(), folder=self.folder, spool_folder=self.spool, **options)
 
     def write(self, *, left: float = -60, **changed: Any) -> dict[str, Any]:
@@ -75,12 +93,56 @@ class Station:
             "generation": 7,
             **changed,
         }
-        self.path.write_text(json.dumps(fields), encoding="utf-8")
+        self.write_text(json.dumps(fields))
         return fields
 
+    def write_text(self, text: str | None) -> None:
+        """Put this in place of the pair, whatever it is; None: take away what is there."""
+        if self.database is not None:
+            with self._connected() as connection:
+                connection.execute(tokens.delete().where(tokens.c.name == self.account.token_row))
+                if text is not None:
+                    connection.execute(tokens.insert().values(name=self.account.token_row, content=text))
+        elif text is None:
+            self.path.unlink()
+        else:
+            self.path.write_text(text, encoding="utf-8")
+
     def read(self) -> dict[str, Any]:
-        fields: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
+        if self.database is None:
+            text = self.path.read_text(encoding="utf-8")
+        else:
+            with self._connected() as connection:
+                query = sa.select(tokens.c.content).where(tokens.c.name == self.account.token_row)
+                text = connection.execute(query).scalar_one()
+        fields: dict[str, Any] = json.loads(text)
         return fields
+
+    def vanish(self) -> None:
+        """From now on nobody gets at the pair: the share is not there, or the database."""
+        if self.database is None:
+            self.folder.rename(self.folder.with_name("away"))
+        else:
+            name = sa.make_url(self.database).database
+            shared_server().execute(
+                f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false',
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+            )
+
+    def come_back(self) -> None:
+        """All is as it was before `vanish`."""
+        if self.database is None:
+            self.folder.with_name("away").rename(self.folder)
+        else:
+            name = sa.make_url(self.database).database
+            shared_server().execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        """Somebody else's connection to the database."""
+        assert self.database is not None
+        with open_database(self.database, poolclass=sa.NullPool).begin() as connection:
+            yield connection
 
 
 def wait_until(condition: Any, seconds: float = 20) -> None:

@@ -1,13 +1,14 @@
 """A real process that opens an account's tokens when told to, and may be killed at any step of it.
 
-Each line on stdin is a job as JSON: `url`, `folder`, `name` of the station, `kill_at` (number of the step at which
-the process kills itself with SIGKILL; 0: never), `fork` (do it in a child, so that this process can do the next
-job). Each answer is a line of JSON: `token`, `steps`, or `error`, or the child's end as `signal`. A step is whatever
-Python reports to audit hooks about the folder, and each connection.
+Each line on stdin is a job as JSON: `url`, `folder`, `database` and `name` of the station, `kill_at` (number of the
+step at which the process kills itself with SIGKILL; 0: never), `fork` (do it in a child, so that this process can do
+the next job). Each answer is a line of JSON: `token`, `steps`, or `error`, or the child's end as `signal`. A step is
+whatever Python reports to audit hooks about the folder, each connection, and each statement for a database.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 from batch.errors import BatchError
 from tests.helpers.accounts import Station
@@ -36,9 +39,10 @@ class Process:
             text=True,
         )
 
-    def start(self, allegro: AllegroTokens, folder: Path, name: str, *, kill_at: int = 0, fork: bool = False) -> None:
-        """Give it a job; do not wait."""
-        job = {"url": allegro.url, "folder": str(folder), "name": name, "kill_at": kill_at, "fork": fork}
+    def start(self, pc: Station, name: str, *, kill_at: int = 0, fork: bool = False) -> None:
+        """Give it a job of a station like `pc`; do not wait."""
+        station = {"url": pc.allegro.url, "folder": str(pc.folder), "database": pc.database, "name": name}
+        job = {**station, "kill_at": kill_at, "fork": fork}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
@@ -60,6 +64,8 @@ def main() -> None:
         if not job["fork"]:
             say(work(job))
             continue
+        if job["database"]:
+            importlib.import_module("psycopg")  # once, and not in each child
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
@@ -76,20 +82,25 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     """Open the tokens once; the token or the error's code, and how many steps it took."""
     steps = 0
 
-    def count(event: str, arguments: tuple[Any, ...]) -> None:
+    def count(*_: Any) -> None:
         nonlocal steps
+        steps += 1
+        if steps == job["kill_at"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def look(event: str, arguments: tuple[Any, ...]) -> None:
         if event in STEPS and (event == "socket.connect" or job["folder"] in str(arguments[0])):
-            steps += 1
-            if steps == job["kill_at"]:
-                os.kill(os.getpid(), signal.SIGKILL)
+            count()
 
     if job["fork"]:
         say({"pid": os.getpid()})
-        sys.addaudithook(count)
+        sys.addaudithook(look)
+        for asked in ("before_cursor_execute", "commit", "rollback"):
+            sa.event.listen(sa.Engine, asked, count)
     allegro = AllegroTokens()
     allegro.url = job["url"]
     try:
-        token = Station(allegro, Path(job["folder"]), job["name"]).store().current()
+        token = Station(allegro, Path(job["folder"]), job["name"], database=job["database"]).store().current()
     except BatchError as error:
         return {"error": error.code, "steps": steps}
     return {"token": token.access_token, "steps": steps}

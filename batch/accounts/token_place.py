@@ -1,0 +1,105 @@
+"""Where the pair of one account lies, and how it is locked: a file that stations share, or a row of their database.
+
+`Renewal` is written against `TokenPlace`, so that both keep the same promises: lock, look again, refresh, replace.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from batch.accounts.lock import check_lockable, locked, real_path
+from batch.accounts.token_file import Token, check_writable, read_token, reason, replace_file, token_bytes, token_path
+from batch.errors import AccountError, SettingsError
+from batch.model import Account
+
+
+class TokenPlace(Protocol):
+    """`name` is for people, `key` for the spool.
+
+    Each method may raise AccountError, and in a database TokenTrouble tokens_database (path, reason).
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+
+    def check(self) -> None:
+        """Raise AccountError when tokens could not be kept here: better now than after the login."""
+
+    def check_lockable(self) -> None:
+        """Raise AccountError where the lock would hold nobody off."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the lock; it ends with the process. Raises AccountError tokens_locked (path)."""
+
+    def read(self) -> Token:
+        """The pair there. Raises LoginNeeded token_missing (path), token_broken (path, field)."""
+
+    def check_writable(self, token: Token) -> None:
+        """Under the lock: raise OSError (or the above) when `token` could not be replaced."""
+
+    def replace(self, token: Token) -> Token:
+        """Under the lock: put `token` there, for good when this returns; the pair there now. Raises OSError."""
+
+
+class TokenFile:
+    """The token file `path` of the contract."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.path = real_path(path)
+
+    @property
+    def key(self) -> str:
+        """Not resolved: the share may be away."""
+        return os.path.normcase(os.path.abspath(self.path))  # noqa: PTH100  (as said)
+
+    def check(self) -> None:
+        """Raises token_folder_missing, token_folder_synchronised, token_unreadable, token_unwritable."""
+        path = self.path
+        if not path.parent.is_dir():
+            raise AccountError("token_folder_missing", path=str(path.parent))
+        self.check_lockable()
+        if path.exists() and not path.is_file():
+            raise AccountError("token_unreadable", path=str(path), reason=os.strerror(errno.EISDIR))
+        try:
+            with tempfile.NamedTemporaryFile(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent):
+                pass
+        except OSError as error:
+            raise AccountError("token_unwritable", path=str(path), reason=reason(error)) from None
+
+    def check_lockable(self) -> None:
+        check_lockable(self.path)
+
+    def locked(self) -> AbstractContextManager[None]:
+        return locked(self.path)
+
+    def read(self) -> Token:
+        return read_token(self.path)
+
+    def check_writable(self, token: Token) -> None:
+        check_writable(self.path, token)
+
+    def replace(self, token: Token) -> Token:
+        replace_file(self.path, token_bytes(token))
+        return token
+
+
+def token_place(account: Account, folder: Path, database: str | None) -> TokenPlace:
+    """Where the tokens of `account` lie. `folder` is that of the workbook, `database` the journal's server, if any.
+
+    Raises SettingsError tokens_need_database (account).
+    """
+    if account.token_row is None:
+        return TokenFile(token_path(account.name, account.token_file, folder))
+    if database is None:
+        raise SettingsError("tokens_need_database", account=account.name)
+    from batch.accounts.token_row import TokenRow  # noqa: PLC0415  (PostgreSQL is slow to load, and few have it)
+
+    return TokenRow(account.token_row, database)

@@ -650,7 +650,7 @@ def _print_summary(summary: Summary, words: Catalogue, *, as_json: bool = False)
     _say(words.say("summary_run", run=summary.run))
     for code, count in summary.counts.items():
         _say(f"  {status_cell(code, words)} – {words.title(code)}: {count}")
-    if not summary.counts and not summary.orders:
+    if not summary.counts and not summary.orders and summary.delivered:
         _say(words.say("summary_nothing"))
     for note in summary.notes:
         _say(note)

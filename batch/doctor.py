@@ -28,6 +28,7 @@ from batch.accounts.token_place import TokenFile
 from batch.allegro.session import PUBLIC, new_http
 from batch.connect import Connector
 from batch.errors import ApiError, BatchError, LoginNeeded
+from batch.journal import Journal
 from batch.messages import Catalogue
 from batch.model import Account
 from batch.run import open_journal
@@ -235,12 +236,14 @@ def _journal(settings: Settings, world: World) -> Iterator[Finding]:
     try:
         with open_journal(settings, world) as journal:
             journal.settle_debt([0])  # no debt has this number: nothing changes, but only a writable file allows it
-            file = journal.file
+            file, workers = journal.file, _workers(journal)
     except BatchError as error:
         yield _wrong(error)
         return
     if file is None:
         yield Finding(Level.GOOD, "doctor_journal_server")
+        if workers is not None:
+            yield Finding(Level.GOOD if workers else Level.NOT_CHECKED, "doctor_workers", {"count": workers})
         return
     facts = {"path": str(file), "program": synchronised_by(file.absolute().parent)}
     if facts["program"]:
@@ -249,6 +252,17 @@ def _journal(settings: Settings, world: World) -> Iterator[Finding]:
         yield Finding(Level.WRONG, "doctor_journal_on_network", facts)
     else:
         yield Finding(Level.GOOD, "doctor_journal", facts)
+
+
+def _workers(journal: Journal) -> int | None:
+    """How many workers live; None where there is no queue."""
+    if not journal.on_server:
+        return None
+    try:
+        from batch.job_queue import living_workers  # noqa: PLC0415  (of the extra `team`)
+    except ModuleNotFoundError:
+        return None
+    return journal.on_driver(living_workers)
 
 
 def on_network(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:

@@ -86,7 +86,9 @@ def queue_run(request: Request, world: World) -> Summary:
         ]
         this.journal.queue_run(this.name, this.place, dump(queued), lambda connection: defer(jobs, connection))
         results = reporter(this, []).results(known.outcomes, now)
-        this.journal.answer_part(this.name, CHECKED, this.place, dump(known), as_debt(results, []))
+        silent = bool(parts) and not results
+        debt = as_debt(results, [])
+        this.journal.answer_part(this.name, CHECKED, this.place, dump(known), debt, collected=silent)
         words = request.words
         return Summary(
             run=this.name,
@@ -189,7 +191,9 @@ def _summary(run: QueuedRun, journal: Journal, request: Request, world: World) -
         for part in parts
         for done in part.orders or ()
     ]
-    figures, notes = tell_orders(orders, run.name, request, world) if Job.ORDERS in run.jobs else (None, [])
+    told = any(part.orders is not None for part in parts)
+    figures, notes = tell_orders(orders, run.name, request, world) if told else (None, [])
+    results = [row for part in parts for row in reporting.results(part.outcomes, part.time)]
     summary = Summary(
         run=run.name,
         started=run.started,
@@ -197,7 +201,7 @@ def _summary(run: QueuedRun, journal: Journal, request: Request, world: World) -
         workbook=str(request.workbook),
         outcomes=outcomes,
         states={account: state for part in parts for account, state in part.states.items()},
-        results=[row for part in parts for row in reporting.results(part.outcomes, part.time)],
+        results=sorted(results, key=lambda result: result["row"] or 0),
         notes=[*notes, *(note for part in parts for note in part.notes)],
         orders=figures,
     )

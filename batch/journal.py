@@ -382,13 +382,16 @@ class Journal:
                 parts[row.part] = bool(row.collected)
         return found
 
-    def answer_part(self, run: str, part: int, workbook: str, answers: str, owed: object) -> bool:
+    def answer_part(
+        self, run: str, part: int, workbook: str, answers: str, owed: object, *, collected: bool = False
+    ) -> bool:
         """Keep what came of a part (JSON text), and what is owed to the workbook for it (JSON data).
 
-        False when another worker was faster: then nothing is kept.
+        `collected`: there is nothing that the asker does not know. False when another worker was faster: then nothing
+        is kept.
         """
         debt = {"workbook": self._place(workbook), "run": run, "answers": json.dumps(owed)}
-        kept = _queued_answers.insert().values(run=run, part=part, answers=answers, collected=False)
+        kept = _queued_answers.insert().values(run=run, part=part, answers=answers, collected=collected)
         try:
             self._write(kept, _owed.insert().values(debt))
         except sa.exc.IntegrityError:

@@ -174,7 +174,7 @@ class Worker:
             outcomes=outcomes,
             states={account: pipeline.state_of(by_account.get(account)) for account in this.request.accounts},
             notes=pipeline.stops(by_account, this.request.words),
-            orders=[OrdersDone(list(one.exported), one.marked, list(one.unreadable)) for one in fetched],
+            orders=None if orders is None else [_orders_done(one) for one in fetched],
         )
         results = pipeline.reporter(this, by_account).results(outcomes, done.time)
         debt = as_debt(results, [update for one in fetched for update in one.updates])
@@ -182,6 +182,10 @@ class Worker:
             pipeline.remember_orders(this, orders or {})
             pipeline.mark_reported(this, outcomes)
             self.listener.done(this.name, done)
+
+
+def _orders_done(fetched: AccountOrders) -> OrdersDone:
+    return OrdersDone(list(fetched.exported), fetched.marked, list(fetched.unreadable))
 
 
 def _open_part(journal: Journal, run: str, part: int) -> QueuedRun | None:

@@ -51,6 +51,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
     order_files     orders -> files, by templates that users may edit
     journal         intents and outcomes (SQLAlchemy Core)
     database        what the journal lies in: SQLite, or PostgreSQL for several stations
+    move_journal    the journal as a file, on its way to another database
     seller_lock     one run at a time for a seller
     job_queue       which parts of runs wait for a worker (procrastinate)
     system_scheduler  Task Scheduler, systemd, cron
@@ -61,7 +62,8 @@ Start with `pipeline`: each job is one short function there that calls the stage
 
 Imports: stages know `model`, `order`, `errors`, `messages`, the data types of `workbook`, the pure `allegro.retry`, and
 each other; a noun knows those and its own folder; only `pipeline`, `account_jobs`, `account_run`, `undo`, `run`,
-`connect`, `fetch_orders`, `order_files`, `deliver`, `demo`, `setup`, `schedule`, `hand_over`, `worker` and `doctor` join both.
+`connect`, `fetch_orders`, `order_files`, `deliver`, `move_journal`, `demo`, `setup`, `schedule`, `hand_over`, `worker`
+and `doctor` join both.
 """
 
 __version__ = "0.1.0"

@@ -61,6 +61,13 @@ class IfBusy(StrEnum):
     WAIT = "wait"
 
 
+class JournalAction(StrEnum):
+    """What is to be done with the journal."""
+
+    EXPORT = "export"
+    IMPORT = "import"
+
+
 WorkbookArgument = Annotated[Path, typer.Argument(metavar="WORKBOOK")]
 LangOption = Annotated[Language | None, typer.Option("--lang")]
 ConfigOption = Annotated[Path | None, typer.Option("--config")]
@@ -479,6 +486,26 @@ def doctor(
     wrong = sum(finding.level is Level.WRONG for finding in findings)
     _say(words.say("doctor_wrong", count=wrong) if wrong else words.say("doctor_good"))
     raise typer.Exit(exit_code(findings))
+
+
+@app.command()
+def journal(
+    action: Annotated[JournalAction, typer.Argument(metavar="export|import")],
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    lang: LangOption = None,
+    config: ConfigOption = None,
+) -> None:
+    from batch.move_journal import export_journal, import_journal
+    from batch.settings import find_settings, load_settings
+    from batch.world import NoProgress, system_world
+
+    _start_log()
+    settings = load_settings(find_settings(None, config))
+    words = catalogue(str(lang or settings.language or DEFAULT_LANGUAGE))
+    move = export_journal if action is JournalAction.EXPORT else import_journal
+    with _explaining(words):
+        count = move(settings, system_world(NoProgress()), file)
+    _say(words.say(f"journal_{action}_done", count=count, path=file))
 
 
 @app.command()

@@ -6,6 +6,7 @@ finds its row by account and external id, not by number.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from batch import report
+from batch.errors import JournalError
 from batch.export import OrderUpdate, held_orders, place
 from batch.journal import Journal
 from batch.messages import Catalogue
@@ -26,6 +28,8 @@ from batch.workbook.live import LiveWorkbook
 from batch.workbook.patch import BodyRow, CellOut, SetBody, SetCells, TableChange, UpdateBody
 from batch.workbook.read import Row, TableData, WorkbookData
 from batch.world import World
+
+log = logging.getLogger(__name__)
 
 TABLES = ("Accounts", "Defaults", "Products", "Settings", "Results")
 
@@ -56,7 +60,11 @@ def deliver_plan(desk: Desk, book: WorkbookData, answers: Answers) -> None:
 
 def deliver(desk: Desk, book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Write the answers, and those still owed from earlier runs. Raises WorkbookError when that cannot be done."""
-    owed = journal.owed(place_of(book.path))
+    try:
+        owed = journal.owed(place_of(book.path))
+    except JournalError as error:  # it was lost on the way; this run's own answers need none
+        log.warning("what earlier runs owe to the workbook waits: %s", error)
+        owed = []
     earlier = [report.from_json(debt["results"]) for _, _, debt in owed]
     orders = [*(order for _, _, debt in owed for order in map(_order_from_json, debt["orders"])), *answers.orders]
     desk.update(book, lambda now: [*_changes(now, answers, earlier), *_order_changes(now, orders, answers)])

@@ -38,6 +38,7 @@ from batch.validate.accounts import read_accounts
 from batch.workbook.read import read_workbook
 from batch.world import World
 
+SERVER_SKEW = timedelta(seconds=10)  # stations have a minute between them for what Allegro lists late
 OLDEST_PYTHON = (3, 11)
 PLACEHOLDERS = ("example.com", "example.org", "example.net")
 NETWORK_FILE_SYSTEMS = {"9p", "afs", "ceph", "cifs", "davfs", "fuse.sshfs", "ncpfs", "nfs", "nfs4", "smb3", "smbfs"}
@@ -236,14 +237,13 @@ def _journal(settings: Settings, world: World) -> Iterator[Finding]:
     try:
         with open_journal(settings, world) as journal:
             journal.settle_debt([0])  # no debt has this number: nothing changes, but only a writable file allows it
-            file, workers = journal.file, _workers(journal)
+            file = journal.file
+            if journal.on_server:
+                yield from _server(journal, settings, world)
     except BatchError as error:
         yield _wrong(error)
         return
     if file is None:
-        yield Finding(Level.GOOD, "doctor_journal_server")
-        if workers is not None:
-            yield Finding(Level.GOOD if workers else Level.NOT_CHECKED, "doctor_workers", {"count": workers})
         return
     facts = {"path": str(file), "program": synchronised_by(file.absolute().parent)}
     if facts["program"]:
@@ -254,15 +254,28 @@ def _journal(settings: Settings, world: World) -> Iterator[Finding]:
         yield Finding(Level.GOOD, "doctor_journal", facts)
 
 
-def _workers(journal: Journal) -> int | None:
-    """How many workers live; None where there is no queue."""
-    if not journal.on_server:
-        return None
-    try:
+def _server(journal: Journal, settings: Settings, world: World) -> Iterator[Finding]:
+    """Whether locks hold between two connections, and its clock goes as ours: stations tell by time what is old."""
+    before = world.clock.now()
+    server = journal.server()
+    ahead = _ahead(server.now, before, world.clock.now())
+    facts = {"place": server.place, "version": server.version, "tables": server.tables}
+    yield Finding(Level.GOOD, "doctor_journal_server", facts)
+    probe = f"doctor {settings.station.name} {world.new_id()}"
+    with open_journal(settings, world) as other:
+        holds = journal.try_hold(probe) is None and other.try_hold(probe) is not None
+    yield Finding(
+        Level.GOOD if holds else Level.WRONG, "doctor_server_lock" if holds else "doctor_server_no_lock", facts
+    )
+    seconds = round(abs(ahead).total_seconds())
+    good = abs(ahead) <= SERVER_SKEW
+    code = "doctor_server_clock" if good else "doctor_server_clock_wrong"
+    yield Finding(Level.GOOD if good else Level.WRONG, code, {**facts, "seconds": seconds, "late": ahead > timedelta()})
+    if importlib.util.find_spec("procrastinate"):
         from batch.job_queue import living_workers  # noqa: PLC0415  (of the extra `team`)
-    except ModuleNotFoundError:
-        return None
-    return journal.on_driver(living_workers)
+
+        workers = journal.on_driver(living_workers)
+        yield Finding(Level.GOOD if workers else Level.NOT_CHECKED, "doctor_workers", {"count": workers})
 
 
 def on_network(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:

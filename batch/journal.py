@@ -20,10 +20,14 @@ and so is the journal, and nothing more is sent.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import operator
+import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -31,7 +35,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from batch.database.database import on_server, open_database, reason
+from batch.database.database import HEAD, on_server, open_database, reason
 from batch.database.tables import changes as _changes
 from batch.database.tables import delivered_orders as _delivered_orders
 from batch.database.tables import entries as _entries
@@ -55,6 +59,19 @@ _begin = _entries.insert().returning(_entries.c.id)
 _save = _entries.update().where(_entries.c.id == sa.bindparam("of_id"))
 
 
+MOVED = (_runs, _entries, _changes, _owed, _order_marks, _delivered_orders)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A database server: its place without user and password, its version, that of our tables, its clock (UTC)."""
+
+    place: str
+    version: str
+    tables: str
+    now: datetime
+
+
 class Journal:
     """One journal database. Safe to use from several threads; `clock` gives aware UTC."""
 
@@ -67,7 +84,7 @@ class Journal:
         workbooks are meant, when that is another.
         """
         self._clock = clock
-        self._station = station if asked_from is None else asked_from
+        self._station = (station if asked_from is None else asked_from).replace(":", "_")  # it stands before a colon
         self._lock = threading.Lock()
         self._engine = open_database(url, station)
         try:
@@ -428,11 +445,82 @@ class Journal:
         started = self._all(newest)[0][0]
         return datetime.fromisoformat(started) if started else None
 
+    # --- moved to another database
+
+    def sellers(self) -> list[str]:
+        """All sellers it knows."""
+        known = sa.union(*(sa.select(table.c.seller) for table in MOVED if "seller" in table.c))
+        return sorted(row.seller for row in self._all(known))
+
+    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """All that is moved to another database, as of one moment: (table, values), older rows first.
+
+        Ids stay behind, since the other database has its own; a workbook is told apart from its station (None: ours).
+        """
+        isolation = {"isolation_level": "REPEATABLE READ"} if self.on_server else {}
+        with self._explained(), self._engine.connect().execution_options(**isolation) as connection:
+            if not self.on_server:
+                connection.exec_driver_sql("BEGIN")
+            for table in MOVED:
+                columns = [column for column in table.c if column.name != "id"]
+                for row in connection.execute(sa.select(*columns).order_by(*table.primary_key)).mappings():
+                    yield table.name, self._unplaced(dict(row))
+
+    def take_in(self, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> int:
+        """Add what `rows` gave elsewhere, all or nothing; how many rows that were.
+
+        Raises JournalError: journal_row_wrong (row, counted from 1); journal_import_known (names) when a seller or a
+        run among them is here already, since what is known of one seller cannot be put together from two journals.
+        """
+        known = {*self.sellers(), *(row.name for row in self._all(sa.select(_runs.c.name)))}
+        tables, count = {table.name: table for table in MOVED}, 0
+        with self._explained(), self._engine.begin() as connection:
+            for name, group in itertools.groupby(rows, key=operator.itemgetter(0)):
+                while block := list(itertools.islice(group, BLOCK)):
+                    for _, values in block:
+                        count += 1
+                        if name not in tables or not _fits(tables[name], values):
+                            raise JournalError("journal_row_wrong", row=count)
+                        if names := known & {values.get("seller"), values.get("name")}:
+                            raise JournalError("journal_import_known", names=sorted(names))
+                    connection.execute(tables[name].insert(), [self._placed(dict(values)) for _, values in block])
+        return count
+
+    def _unplaced(self, values: dict[str, Any]) -> dict[str, Any]:
+        if "workbook" in values:
+            station, colon, path = values["workbook"].partition(":")
+            shared = not self.on_server or values["workbook"].startswith("\\\\") or not colon
+            values |= {"station": None} if shared else {"workbook": path, "station": station}
+            if values["station"] == self._station:
+                values["station"] = None
+        return values
+
+    def _placed(self, values: dict[str, Any]) -> dict[str, Any]:
+        if "workbook" in values:
+            station, path = values.pop("station"), values["workbook"]
+            values["workbook"] = self._place(path) if station is None else f"{station}:{path}"
+        return values
+
+    # --- server
+
+    def server(self) -> Server:
+        """What there is to say about the server it lies on."""
+        version, now = self._all(sa.text("SELECT current_setting('server_version'), clock_timestamp()"))[0]
+        url = self._engine.url
+        return Server(f"{url.host or ''}/{url.database or ''}", version, HEAD, now)
+
     # --- plumbing
 
     def _place(self, workbook: str) -> str:
         """A path is another file on another station, unless it names the server it lies on."""
         return f"{self._station}:{workbook}" if self.on_server and not workbook.startswith("\\\\") else workbook
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            raise JournalError("journal_unusable", reason=reason(error)) from error
 
     def _check(self) -> None:
         if self._connection.invalidated:  # SQLAlchemy would connect anew, but what was locked is free by now
@@ -561,3 +649,27 @@ def _drafts(changes: Iterable[Change], before: State, after: State) -> list[Any]
 
 def _money(amount: str | None, currency: str | None) -> Money | None:
     return Money(Decimal(amount), currency or "") if amount else None
+
+
+def _fits(table: sa.Table, values: Mapping[str, Any]) -> bool:
+    """Whether `values` are a row of `table` as `Journal.rows` gives it."""
+    columns = [column for column in table.c if column.name != "id"]
+    of_workbooks = {"station"} if "workbook" in table.c else set()
+    return (
+        values.keys() == {column.name for column in columns} | of_workbooks
+        and all(_holds(column, values[column.name]) for column in columns)
+        and isinstance(values.get("station", ""), str | None)
+    )
+
+
+def _holds(column: sa.Column[Any], value: object) -> bool:
+    match value:
+        case None:
+            return bool(column.nullable)
+        case str():
+            return isinstance(column.type, sa.Text) and not re.search("[\x00\ud800-\udfff]", value)
+        case bool():
+            return isinstance(column.type, sa.Boolean)
+        case int():
+            return isinstance(column.type, sa.Integer) and abs(value) < 2**63  # of which a BigInteger is one
+    return False

@@ -36,7 +36,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The kinds of database a test runs on."""
-    if "database" not in metafunc.fixturenames:
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "database" not in metafunc.fixturenames or any(mark.args[0] == "database" for mark in marks):
         return
     chosen = metafunc.config.getoption("databases")
     kinds = [SQLITE, POSTGRESQL] if chosen in {"short", "all"} else [chosen]

@@ -3,7 +3,8 @@
 Prints its figures as JSON and exits with 1 when a draft was made twice, lost, published, or a row left unanswered;
 with `--updates` the offers are there, their prices and stocks change between the kills, and it is 1 when one was lost,
 sent with another effect than the workbook asked for, or left unanswered. `--steps` kills a run of few changes and its
-undo before and after every step instead, all of those that the tests take some of.
+undo before and after every step instead, all of those that the tests take some of. `--database postgresql` has the
+journal there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from batch.simulator import Settings, Simulator, catalogue
+from tests.helpers.journals import POSTGRESQL, SQLITE, journals_in
 from tests.helpers.killed_updates import effects, kill_at_every_step
+from tests.helpers.postgres import sharing
 from tests.helpers.shop import Shop
 
 PER_MINUTE = 1500
@@ -136,9 +139,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--updates", action="store_true")
     parser.add_argument("--steps", action="store_true")
+    parser.add_argument("--database", choices=[SQLITE, POSTGRESQL], default=SQLITE)
     options = parser.parse_args()
     ordeal = kill_updates if options.updates else kill_again_and_again
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, journals_in(options.database), sharing():
         if options.steps:
             figures: dict[str, Any] = {"moments": kill_at_every_step(Path(folder))}
         else:

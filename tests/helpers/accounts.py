@@ -123,19 +123,14 @@ class Station:
         if self.database is None:
             self.folder.rename(self.folder.with_name("away"))
         else:
-            name = sa.make_url(self.database).database
-            shared_server().execute(
-                f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false',
-                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
-            )
+            shared_server().cut_off(sa.make_url(self.database).database or "")
 
     def come_back(self) -> None:
         """All is as it was before `vanish`."""
         if self.database is None:
             self.folder.with_name("away").rename(self.folder)
         else:
-            name = sa.make_url(self.database).database
-            shared_server().execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            shared_server().let_in(sa.make_url(self.database).database or "")
 
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:

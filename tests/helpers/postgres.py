@@ -12,6 +12,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,15 @@ class Server:
         self.execute(*drops, out, f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.url(database)
 
+    def cut_off(self, database: str) -> None:
+        """From now on nobody gets at a database; every connection to it breaks."""
+        out = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+        self.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false', out)
+
+    def let_in(self, database: str) -> None:
+        """It can be used again."""
+        self.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
+
 
 @functools.cache
 def shared_server() -> Server:
@@ -135,6 +146,15 @@ def stop_shared() -> None:
     if folder.name:
         shutil.rmtree(folder, ignore_errors=True)
         Path(f"{folder}.lock").unlink(missing_ok=True)
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """A program's own start of the shared server, if it needs one."""
+    try:
+        yield
+    finally:
+        stop_shared()
 
 
 def name_for(place: object) -> str:

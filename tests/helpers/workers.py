@@ -6,8 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
-from batch import cli, job_queue, worker
+from batch import cli, execute, job_queue, plan, worker
 from tests.helpers.shop import Shop
 
 
@@ -41,6 +42,7 @@ def main() -> None:
         job_queue.DEAD_AFTER = dead_after
         job_queue.HEARTBEAT = job_queue.LOOK_EVERY = dead_after / 3
         worker.ROUND_EVERY = 1.0
+        plan.INDEX_LAG = execute.INDEX_LAG = timedelta(seconds=dead_after)
     cli.main(sys.argv[2:])
 
 

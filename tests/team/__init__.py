@@ -1,0 +1,1 @@
+"""A team: several stations on one PostgreSQL. `python -m tests.team` runs whole suites on it."""

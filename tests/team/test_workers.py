@@ -6,7 +6,7 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def test_a_queued_run_is_worked_off_by_a_worker_and_collected(shop: Shop) -> Non
     assert (told["exit_code"], told["counts"]) == (0, {"ean_invalid": 1})
     assert not shop.offers()
     with worker_of(shop) as process:
-        shop.wait_for(lambda: parts_done(shop, told["run"]) == 2)
+        wait_for(lambda: parts_done(shop, told["run"]) == 2)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         assert process.returncode == 0
@@ -140,9 +140,13 @@ def test_a_queued_run_is_worked_off_by_a_worker_and_collected(shop: Shop) -> Non
 
 
 def parts_done(shop: Shop, run: str) -> int:
-    """How many parts of a run workers have answered; not asked without a pause."""
-    time.sleep(0.2)
+    """How many parts of a run workers have answered."""
     return int(select(shop, f"SELECT count(*) FROM queued_answers WHERE run = '{run}' AND part > 0")[0][0])
+
+
+def wait_for(happened: Callable[[], object]) -> None:
+    """Wait until something has happened that is not asked for in vain without cost."""
+    Shop.wait_for(lambda: happened() or time.sleep(0.3))
 
 
 def select(shop: Shop, query: str) -> Sequence[Any]:
@@ -167,7 +171,7 @@ def test_a_killed_worker_is_noticed_and_its_account_taken_over(shop: Shop) -> No
         with worker_of(shop, dead_after=3):
             first.kill()
             assert len(shop.offers()) < 40
-            shop.wait_for(lambda: parts_done(shop, run) == 1)
+            wait_for(lambda: parts_done(shop, run) == 1)
     assert [summary.counts for summary in fetch(shop).summaries] == [{"draft_created": 40}]
     assert max(Counter(offer["external"]["id"] for offer in shop.offers()).values()) == 1
     assert [row["status"] for row in shop.table("Products")] == ["✔ gotowe"] * 40
@@ -329,7 +333,7 @@ def test_workers_with_workbooks_queue_them_once_and_write_the_answers(shop: Shop
     shop.fill([*drafts(2), *drafts(2, "e-sklep2")])
     every = [str(shop.workbook), "--every", "1h"]
     with worker_of(shop, *every, dead_after=3), worker_of(shop, *every, dead_after=3):
-        shop.wait_for(lambda: codes(shop) == {"draft_created": 4})
+        wait_for(lambda: codes(shop) == {"draft_created": 4})
     assert len({row["run"] for row in shop.table("Results")}) == 1
     assert select(shop, "SELECT count(*) FROM runs")[0][0] == 1
 

@@ -52,6 +52,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
     journal         intents and outcomes (SQLAlchemy Core)
     database        what the journal lies in: SQLite, or PostgreSQL for several stations
     move_journal    the journal as a file, on its way to another database
+    ledger          what is left of Allegro's limits, shared by processes (SQLAlchemy Core)
     seller_lock     one run at a time for a seller
     job_queue       which parts of runs wait for a worker (procrastinate)
     system_scheduler  Task Scheduler, systemd, cron

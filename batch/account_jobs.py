@@ -17,7 +17,7 @@ from batch.accounts.renewal import write_new
 from batch.accounts.tokens import TokenState, TokenStore
 from batch.allegro.dictionaries import SOURCES, read_dictionary
 from batch.allegro.profile import read_profile
-from batch.connect import Connector
+from batch.connect import Connector, open_ledger
 from batch.deliver import account_cells
 from batch.errors import AccountError, ApiError, BatchError, LoginNeeded, SettingsError, UsageError, WorkbookError
 from batch.messages import Catalogue
@@ -39,11 +39,15 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
     Gives the number of entries by account, or what stopped it (its earlier entries stay). Raises WorkbookError,
     SettingsError or UsageError.
     """
-    with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+    with (
+        hold_workbook(request.workbook),
+        open_desk(request.workbook, world.clock) as desk,
+        open_ledger(request.settings, world) as ledger,
+    ):
         desk.check_writable(growing=("Dictionaries",))
         book = desk.read(("Accounts", "Dictionaries"))
         accounts = accounts_of(book, request)
-        connector = Connector(request.settings, request.workbook, request.words.language, world)
+        connector = Connector(request.settings, request.workbook, request.words.language, world, ledger)
         entries: dict[str, list[DictionaryEntry]] = {}
         results: dict[str, BatchError | int] = {}
         for account in active(accounts, request):

@@ -13,12 +13,19 @@ from batch.accounts.spool import Spool
 from batch.accounts.token_file import Token
 from batch.accounts.token_place import TokenPlace, token_place
 from batch.accounts.tokens import TokenState, TokenStore, open_tokens
+from batch.allegro.allowance import Limit
 from batch.allegro.pace import Budget
 from batch.allegro.session import AccessTokens, ApiSession, Traffic, new_http
 from batch.errors import AccountError, LoginNeeded, SettingsError
+from batch.ledger import Ledger
 from batch.model import Account
 from batch.settings import Settings
 from batch.world import World
+
+
+def open_ledger(settings: Settings, world: World) -> Ledger:
+    """Where the budgets are kept of all who share the journal. For `with`. Raises SettingsError."""
+    return Ledger.of_journal(world.clock, settings.read_journal(), world.data_folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +38,44 @@ class Connection:
 
 @dataclass
 class Connector:
-    """Connects accounts. Accounts of one client id share its budget of requests. For many threads."""
+    """Connects accounts. Accounts of one client id share its budget of requests. For many threads.
+
+    Without a `ledger` nobody else knows what is taken from the budgets.
+    """
 
     settings: Settings
     workbook: Path
     language: str
     world: World
+    ledger: Ledger | None = None
     _stores: dict[str, TokenStore] = field(default_factory=dict)
-    _budgets: dict[tuple[str, str], Budget] = field(default_factory=dict)
+    _budgets: dict[str, Budget] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def connect(self, account: Account) -> Connection:
         """A session for `account`, its token checked. Raises AccountError, SettingsError or ApiError."""
         store = self.tokens(account)
         token = store.current()
-        session = self._session(account, _AccessTokens(store))
-        return Connection(session, f"{session.api_url} {token.login or account.name}")
+        seller = f"{self.settings.environment(account.environment).api_url} {token.login or account.name}"
+        return Connection(self._session(account, seller, _AccessTokens(store)), seller)
 
     def session_with(self, account: Account, access_token: str) -> ApiSession:
         """A session for `account` with a token that is in no file yet. Raises SettingsError."""
-        return self._session(account, _Given(access_token, account.name))
+        return self._session(account, account.name, _Given(access_token, account.name))
 
-    def _session(self, account: Account, tokens: AccessTokens) -> ApiSession:
+    def _session(self, account: Account, seller: str, tokens: AccessTokens) -> ApiSession:
         environment = self.settings.environment(account.environment)
         limits, clock = environment.limits, self.world.clock
         with self._lock:
-            key = (environment.api_url, environment.client_id)
-            requests = self._budgets.setdefault(key, Budget(clock, per_minute=limits.requests_per_minute))
+            self.ledger = ledger = self.ledger or Ledger(clock)
+            key = f"requests of {environment.api_url} {environment.client_id}"
+            if key not in self._budgets:
+                self._budgets[key] = Budget(ledger, clock, key, Limit(limits.requests_per_minute))
+            requests = self._budgets[key]
         traffic = Traffic.open(
+            ledger,
             clock,
+            seller,
             requests,
             writes_per_minute=limits.offer_writes_per_minute,
             writes_per_hour=limits.offer_writes_per_hour,

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from batch import report
-from batch.connect import Connector
+from batch.connect import Connector, open_ledger
 from batch.deliver import AnswersAsTheyCome, place_of, tables_to_write
 from batch.errors import BatchError, SettingsError, UsageError, WorkbookError
 from batch.journal import Journal
@@ -103,6 +103,7 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
         open_desk(request.workbook, world.clock) as desk,
         open_journal(request.settings, world) as journal,
         SellerLocks(journal) as sellers,
+        open_ledger(request.settings, world) as ledger,
     ):
         tables = tables_to_write(request.workbook, journal, orders=Job.ORDERS in jobs)
         unwritable = _why_unwritable(request, desk, tables)
@@ -125,7 +126,7 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
             book=book,
             options=read_options(book.tables["Settings"]),
             accounts=accounts_of(book, request),
-            connector=Connector(request.settings, request.workbook, request.words.language, world),
+            connector=Connector(request.settings, request.workbook, request.words.language, world, ledger),
             unwritable=unwritable,
             undoes=taken_back,
         )

@@ -19,13 +19,14 @@ from typing import Protocol
 
 from batch import pipeline
 from batch.accounts.decide import MARGIN
-from batch.connect import Connector
+from batch.connect import Connector, open_ledger
 from batch.deliver import as_debt, place_of
 from batch.errors import BatchError, JournalError, WorkbookError
 from batch.fetch_orders import AccountOrders
 from batch.hand_over import check_server, collect, is_whole, queue_run
 from batch.job_queue import prepare, work_on_jobs
 from batch.journal import Journal
+from batch.ledger import Ledger
 from batch.messages import catalogue
 from batch.plan import blame
 from batch.queued_run import OrdersDone, PartDone, QueuedRun, dump, load_run
@@ -106,12 +107,13 @@ class Worker:
         with (
             open_journal(self.settings, self.world, station) as journal,
             SellerLocks(journal, PATIENCE) as sellers,
+            open_ledger(self.settings, self.world) as ledger,
         ):
             queued = _open_part(journal, run, part)
             if queued is None:
                 return
             self.listener.begun(run, queued.parts[part])
-            this = self._resume(queued, part, journal, sellers)
+            this = self._resume(queued, part, journal, sellers, ledger)
             by_account, orders = pipeline.work_on(this, pipeline.check(this).rows)
             for result in by_account.values():
                 if isinstance(result.stopped, JournalError):  # not even known to be kept
@@ -131,7 +133,9 @@ class Worker:
                     by_account[row.account].outcomes.append(blame(row, "not_sent"))
             self._answer(this, part, by_account, None)
 
-    def _resume(self, queued: QueuedRun, part: int, journal: Journal, sellers: SellerLocks) -> Run:
+    def _resume(
+        self, queued: QueuedRun, part: int, journal: Journal, sellers: SellerLocks, ledger: Ledger | None = None
+    ) -> Run:
         """The run as its asker began it, narrowed to the accounts of a part, with what is this worker's own."""
         request = Request(
             workbook=Path(queued.workbook),
@@ -156,7 +160,7 @@ class Worker:
             book=book,
             options=read_options(book.tables["Settings"]),
             accounts=accounts_of(book, request),
-            connector=Connector(self.settings, request.workbook, queued.language, self.world),
+            connector=Connector(self.settings, request.workbook, queued.language, self.world, ledger),
         )
 
     def _answer(

@@ -35,6 +35,7 @@ NOUNS = {
     "accounts": SHARED | {"accounts", "database"},
     "database": SHARED | {"database"},
     "journal": SHARED | {"database"},
+    "ledger": SHARED,
     "seller_lock": SHARED,
     "job_queue": SHARED | {"database"},
     "settings": {*SHARED, "settings_file", "settings_values"},

@@ -2,6 +2,7 @@
 
 session.py       hosts, headers, token, size and time limits, answers and errors
 pace.py          how fast: budgets per seller and per client id, parallelism that adapts
+allowance.py     what is left of a limit, and when the next turn is (pure)
 retry.py         may this be sent again, and after how long? (pure)
 payloads.py      our types <-> Allegro's JSON (pure)
 offers.py        look-up, drafts, edits, operations

@@ -20,7 +20,17 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from batch.allegro import retry
-from batch.allegro.pace import MOST_LANES, OTHER_CHANGES_PER_HOUR, PRICE_CHANGES_PER_HOUR, Budget, Lanes
+from batch.allegro.allowance import Limit
+from batch.allegro.pace import (
+    MOST_LANES,
+    OTHER_CHANGES_PER_HOUR,
+    OWN_LEASE,
+    PRICE_CHANGES_PER_HOUR,
+    SUSPECTED_BLOCK,
+    Budget,
+    Lanes,
+    Ledger,
+)
 from batch.clock import Clock
 from batch.errors import ApiError, Forbidden, LoginNeeded, NoAnswer, Rejected, ServerTrouble, TokenTrouble, TooMany
 
@@ -112,27 +122,53 @@ class Traffic:
     @classmethod
     def open(
         cls,
+        ledger: Ledger,
         clock: Clock,
+        seller: str,
         requests: Budget,
         *,
         writes_per_minute: int = 2490,
         writes_per_hour: int = 74_700,
         changes_per_minute: int = 9000,
     ) -> Traffic:
-        """The budgets of one account, nothing taken yet, below those `requests` it shares with others."""
-        changes = Budget(clock, per_minute=changes_per_minute)
+        """The budgets of `seller` as the ledger has them, below those `requests` it shares with other sellers."""
+
+        def changes(kind: str, per_hour: int) -> Budget:
+            limit = Limit(changes_per_minute, per_hour, kind=kind, heavy=True)
+            return Budget(ledger, clock, f"changes of {seller}", limit)
+
+        limit = Limit(writes_per_minute, writes_per_hour)
         return cls(
             requests=requests,
-            writes=Budget(clock, per_minute=writes_per_minute, per_hour=writes_per_hour),
-            price_changes=Budget(clock, per_hour=PRICE_CHANGES_PER_HOUR, within=changes),
-            other_changes=Budget(clock, per_hour=OTHER_CHANGES_PER_HOUR, within=changes),
+            writes=Budget(ledger, clock, f"writes of {seller}", limit, lease=OWN_LEASE),
+            price_changes=changes("price", PRICE_CHANGES_PER_HOUR),
+            other_changes=changes("other", OTHER_CHANGES_PER_HOUR),
             lanes=Lanes(per_minute=writes_per_minute),
         )
+
+    def take(self, budget: Budget | None, weight: int) -> float:
+        """Wait for the turn of a request, which only asks when it has no budget of its own; the seconds waited."""
+        waited = budget.take(weight) if budget else 0.0
+        return waited + self.requests.take(asking=budget is None)
+
+    def charge(self, budget: Budget | None) -> None:
+        """A request failed, and failures weigh more (#13528)."""
+        for charged in (self.requests, budget):
+            if charged is not None:
+                charged.charge()
 
     def hold(self, seconds: float) -> None:
         """Nothing is written for this long."""
         for budget in (self.writes, self.price_changes, self.other_changes):
             budget.hold(seconds)
+
+    def refused(self, seconds: float) -> None:
+        """There was too much, of this seller or of its whole client id; the answer does not tell which (#10696).
+
+        So other sellers are held for a moment only. Those of a blocked client id soon get the same answer.
+        """
+        self.hold(seconds)
+        self.requests.hold(min(seconds, SUSPECTED_BLOCK))
 
 
 @dataclass
@@ -208,7 +244,7 @@ class ApiSession:
                 return self._with_token(method, path, **call)
             except ApiError as error:
                 if isinstance(error, TooMany):
-                    self.traffic.lanes.halve()
+                    self.traffic.lanes.halve(begun=begun, now=self.clock.monotonic())
                 wait = retry.seconds_to_wait(attempt, retry_after=error.retry_after, jitter=self.jitter())
                 now = self.clock.monotonic()
                 over = (now - started) + wait + (now - begun)  # should the next attempt take as long as this one
@@ -216,7 +252,7 @@ class ApiSession:
                     raise
                 log.info("%s %s: %s, again in %.1f s", method, path, error.code, wait)
                 if isinstance(error, TooMany):
-                    self.traffic.hold(wait)
+                    self.traffic.refused(wait)
                 self.clock.sleep(wait)
 
     def _with_token(self, method: str, path: str, **call: Any) -> Answer:
@@ -259,8 +295,8 @@ class ApiSession:
         traffic = self.traffic
         if budget is None and method != "GET":
             budget = traffic.writes
-        with traffic.lanes.lane():
-            waited = (budget.take(weight) if budget else 0.0) + traffic.requests.take()
+        with traffic.lanes.lane(asking=budget is None):
+            waited = traffic.take(budget, weight)
             begun = self.clock.monotonic()
             status, answer_headers, content = self._exchange(method, path, params, data, headers, _Bearer(token))
             traffic.lanes.answered(self.clock.monotonic() - begun, waited=waited)
@@ -268,7 +304,7 @@ class ApiSession:
         if status == 401:
             return None
         if status >= 400:
-            (budget or traffic.requests).charge()  # failures weigh more (#13528)
+            traffic.charge(budget)
         return self._understand(status, answer_headers, content, f"{method} {path}")
 
     def _exchange(

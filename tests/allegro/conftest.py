@@ -6,8 +6,10 @@ from datetime import datetime
 
 import pytest
 
+from batch.allegro.allowance import Limit
 from batch.allegro.pace import Budget
 from batch.allegro.session import ApiSession, Traffic
+from batch.ledger import Ledger
 from batch.simulator import Simulator
 
 LOGIN = "e-sklep2"
@@ -58,12 +60,13 @@ def session_with(simulator: Simulator) -> ApiSession:
     """A session of `LOGIN` with a simulator, where commands end with their first poll."""
     simulator.settings.command_polls, simulator.settings.command_seconds = 1, 0
     clock = SimulatedClock(simulator)
+    ledger = Ledger(clock)
     return ApiSession(
         api_url=simulator.url,
         account=LOGIN,
         user_agent="Demo/1.0 (+https://example.com)",
         language="pl",
         tokens=Tokens(simulator),
-        traffic=Traffic.open(clock, Budget(clock, per_minute=9000)),
+        traffic=Traffic.open(ledger, clock, LOGIN, Budget(ledger, clock, "requests", Limit(9000))),
         clock=clock,
     )

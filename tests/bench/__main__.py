@@ -74,7 +74,7 @@ def workbook(folder: Path, *, full: bool) -> Iterator[Figure]:
 
 
 def make_drafts(folder: Path, *, full: bool) -> Iterator[Figure]:
-    for rows, sellers in [(rows, 1) for rows in SIZES] + [(1000, 4)] if full else [(1000, 1)]:
+    for rows, sellers in [*((rows, 1) for rows in (SIZES if full else SIZES[:1])), (1000, 4)]:
         here = folder / f"{rows}-{sellers}"
         here.mkdir()
         found = drafts.measure(here, rows=rows, sellers=sellers, latency=0.08)

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import requests
 
+from batch.allegro.allowance import Limit
 from batch.allegro.pace import Budget
 from batch.allegro.session import ApiSession, Traffic, new_http
 from batch.errors import NoAnswer
+from batch.ledger import Ledger
 from tests.helpers.drafts import FakeClock
 
 
@@ -38,7 +40,8 @@ class Silent(requests.Session):
 def silent_session() -> tuple[ApiSession, Silent, FakeClock]:
     clock = FakeClock()
     http = Silent(clock)
-    traffic = Traffic.open(clock, Budget(clock, per_minute=9000))
+    ledger = Ledger(clock)
+    traffic = Traffic.open(ledger, clock, "a", Budget(ledger, clock, "requests", Limit(9000)))
     session = ApiSession("http://localhost", "a", "A/1 (+https://a)", "pl", Tokens(), traffic, clock, http, lambda: 0.0)
     return session, http, clock
 

@@ -14,6 +14,8 @@ import openpyxl
 import pytest
 
 from batch.simulator import Simulator, catalogue
+from batch.simulator.clock import Clock
+from batch.simulator.limits import Limits
 from tests.helpers.journals import journal_url
 from tests.helpers.shop import Shop
 
@@ -29,11 +31,11 @@ def products(count: int, **cells: Any) -> list[dict[str, Any]]:
     return [{"ean": catalogue.gtin(n), "price": 20, "stock": 1} | cells for n in range(count)]
 
 
-def shop_in(folder: Path, simulator: Simulator, **more: Any) -> Shop:
+def shop_in(folder: Path, simulator: Simulator, *, limits: dict[str, int] | None = None, **more: Any) -> Shop:
     """A shop of its own folder and workbook; the journal lies in the folder above, for all."""
     folder.mkdir()
     shop = Shop(folder, simulator, accounts=["e-sklep1"], **more)
-    shop.write_settings(journal=journal_url(folder.parent))
+    shop.write_settings(limits=limits, journal=journal_url(folder.parent))
     return shop
 
 
@@ -127,6 +129,22 @@ def test_two_accounts_in_two_workbooks_do_not_wait_for_each_other(tmp_path: Path
     second.fill(products(5, account="e-sklep2"), Defaults=[])
     runs = [shop.start("run", "--only", "drafts", "--json") for shop in (first, second)]
     assert [finish(run)["counts"] for run in runs] == [{"draft_created": 5}] * 2
+
+
+def test_two_sellers_of_one_client_id_share_its_requests(tmp_path: Path) -> None:
+    """Either run alone would use up what both may have; together they never ask too much."""
+    times, rows, allowed = 10, 60, 100  # an hour of the simulator's takes six minutes
+    with Simulator(clock=Clock(speed=times), limits=Limits(requests_per_minute=allowed)) as simulator:
+        ours = {"requests_per_minute": int(0.85 * allowed * times)}
+        first, second = shops = [shop_in(tmp_path / name, simulator, limits=ours) for name in ("A", "B")]
+        second.link("e-sklep2")
+        second.accounts = ["e-sklep2"]
+        first.fill(products(rows))
+        second.fill(products(rows, account="e-sklep2"), Defaults=[])
+        runs = [shop.start("run", "--only", "drafts", "--json") for shop in shops]
+        assert [finish(run)["counts"] for run in runs] == [{"draft_created": rows}] * 2
+        assert not [e for e in simulator.requests if e.status == 429]
+        assert len([e for e in simulator.requests if e.path.startswith("/sale/")]) > allowed
 
 
 # --- a person at the same workbook

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -199,13 +200,13 @@ def worker(
         one = workers.Worker(settings, world, listener)
         one.begin()
         _say(words.say("worker_begins", station=settings.station.name, concurrency=concurrency))
+        make_request = partial(_request, lang=lang, config=config)
+        rounds = workers.Rounds(workbooks or [], schedules.interval(every or "1h"), make_request, world, listener)
         with schedules.until_asked(lambda: _say(words.say("worker_ending"))) as stopped:
-            if workbooks and every:
-                rounds = workers.Rounds(
-                    workbooks, schedules.interval(every), lambda path: _request(path, lang, config), world, listener
-                )
-                threading.Thread(target=rounds.go, args=(stopped,), daemon=True).start()
+            round_thread = threading.Thread(target=rounds.go, args=(stopped,), daemon=True)
+            round_thread.start()
             one.work(concurrency, stopped)
+            round_thread.join()
         _say(words.say("worker_ended"))
 
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from batch.clock import SystemClock
 from batch.hand_over import Collected, collect, queue_run
 from batch.messages import catalogue
 from batch.model import Job
+from batch.parallel import each
 from batch.queued_run import PartDone, load_run
 from batch.report import Summary
 from batch.run import Request, open_journal
 from batch.settings import load_settings
 from batch.simulator import Simulator
 from batch.simulator import catalogue as products
-from batch.worker import MOST_ATTEMPTS, Worker
+from batch.worker import MOST_ATTEMPTS, Rounds, Worker
 from batch.world import NoProgress, World, short_id
 from tests.helpers.journals import POSTGRESQL, journal_url, journals_in, why_no
 from tests.helpers.shop import Shop
@@ -48,6 +50,7 @@ class Heard:
     parts: list[dict[str, int]] = field(default_factory=list)
     done_parts: list[PartDone] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
+    summaries: list[Summary] = field(default_factory=list)
 
     def begun(self, run: str, part: Any) -> None:
         self.parts.append(dict(part))
@@ -56,7 +59,7 @@ class Heard:
         self.done_parts.append(part)
 
     def told(self, summary: Summary) -> None:
-        """Not heard."""
+        self.summaries.append(summary)
 
     def failed(self, error: Exception) -> None:
         self.failures.append(error)
@@ -111,25 +114,29 @@ def codes(shop: Shop) -> Counter[str]:
 
 
 def test_a_queued_run_is_worked_off_by_a_worker_and_collected(shop: Shop) -> None:
-    """Commands as users type them; what is there is written once, and Ctrl+C ends a worker that has nothing to do."""
-    shop.fill([*drafts(3), *drafts(2, "e-sklep2"), {"ean": "5900000000001", "price": 1, "stock": 1}])
+    """Commands as users type them. Ctrl+C lets the account under way be finished and begins no other."""
+    shop.write_settings(limits={"offer_writes_per_minute": 600})
+    shop.fill([*drafts(12), *drafts(12, "e-sklep2"), {"ean": "5900000000001", "price": 1, "stock": 1}])
     queued = shop.run("run", "--queue", "--json", "--only", "drafts")
     assert queued.returncode == 0, queued.stderr
     told = json.loads(queued.stdout)
     assert (told["exit_code"], told["counts"]) == (0, {"ean_invalid": 1})
-    assert not shop.offers()
-    with worker_of(shop) as process:
-        wait_for(lambda: parts_done(shop, told["run"]) == 2)
+    assert not made(shop)
+    with worker_of(shop, "--concurrency", "1") as process:
+        shop.wait_for(lambda: made(shop) >= 3)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         assert process.returncode == 0
+    assert made(shop) == 12
+    assert parts_done(shop, told["run"]) == 1
+    work_off(shop, told["run"])
     collected = shop.run("collect", "--json")
     summary = json.loads(collected.stdout)
     assert summary["exit_code"] == collected.returncode == 4
     assert summary["run"] == told["run"]
-    assert summary["counts"] == {"draft_created": 5, "ean_invalid": 1}
+    assert summary["counts"] == {"draft_created": 24, "ean_invalid": 1}
     assert Path(summary["report"]).is_file()
-    assert codes(shop) == {"draft_created": 5, "ean_invalid": 1}
+    assert codes(shop) == {"draft_created": 24, "ean_invalid": 1}
     assert all(row["login"] and row["token_state"] for row in shop.table("Accounts"))
     content = shop.workbook.read_bytes()
     again = shop.run("collect")
@@ -137,6 +144,11 @@ def test_a_queued_run_is_worked_off_by_a_worker_and_collected(shop: Shop) -> Non
     assert shop.workbook.read_bytes() == content
     assert not shop.leaks(queued.stderr, collected.stdout, collected.stderr)
     assert not [secret for secret in (shop.secret, *shop.simulator.world.tokens._by_access) if secret in dump_of(shop)]
+
+
+def made(shop: Shop) -> int:
+    """How many drafts there are."""
+    return sum(len(shop.offers(account)) for account in shop.accounts)
 
 
 def parts_done(shop: Shop, run: str) -> int:
@@ -162,17 +174,16 @@ def dump_of(shop: Shop) -> str:
 
 
 def test_a_killed_worker_is_noticed_and_its_account_taken_over(shop: Shop) -> None:
-    """SIGKILL in the middle of an account: nothing twice, nothing lost, no row unanswered."""
+    """Workers that queue the workbook themselves; SIGKILL in the middle: nothing twice, nothing lost or unanswered."""
     shop.write_settings(limits={"offer_writes_per_minute": 600})
     shop.fill(drafts(40))
-    run = queue(shop)
-    with worker_of(shop, dead_after=3) as first:
-        shop.wait_for(lambda: len(shop.offers()) >= 5)
-        with worker_of(shop, dead_after=3):
+    every = [str(shop.workbook), "--every", "1h"]
+    with worker_of(shop, *every, dead_after=3) as first:
+        shop.wait_for(lambda: made(shop) >= 5)
+        with worker_of(shop, *every, dead_after=3):
             first.kill()
-            assert len(shop.offers()) < 40
-            wait_for(lambda: parts_done(shop, run) == 1)
-    assert [summary.counts for summary in fetch(shop).summaries] == [{"draft_created": 40}]
+            assert made(shop) < 40
+            wait_for(lambda: codes(shop) == {"draft_created": 40})
     assert max(Counter(offer["external"]["id"] for offer in shop.offers()).values()) == 1
     assert [row["status"] for row in shop.table("Products")] == ["✔ gotowe"] * 40
 
@@ -328,25 +339,22 @@ def test_a_refused_workbook_is_not_queued(shop: Shop) -> None:
     assert not any(select(shop, "SELECT name FROM queued_runs"))
 
 
-def test_workers_with_workbooks_queue_them_once_and_write_the_answers(shop: Shop) -> None:
-    """Two of them with the same workbook, nobody who collects."""
+def test_workers_with_the_same_workbook_queue_it_once(shop: Shop) -> None:
+    """Whoever comes first; the answers are written when all are there, and the next run waits for its time."""
     shop.fill([*drafts(2), *drafts(2, "e-sklep2")])
-    every = [str(shop.workbook), "--every", "1h"]
-    with worker_of(shop, *every, dead_after=3), worker_of(shop, *every, dead_after=3):
-        wait_for(lambda: codes(shop) == {"draft_created": 4})
-    assert len({row["run"] for row in shop.table("Results")}) == 1
-    assert select(shop, "SELECT count(*) FROM runs")[0][0] == 1
-
-
-def test_ctrl_c_lets_the_account_under_way_be_finished(shop: Shop) -> None:
-    """And begins no other."""
-    shop.write_settings(limits={"offer_writes_per_minute": 600})
-    shop.fill([*drafts(15), *drafts(15, "e-sklep2")])
-    run = queue(shop)
-    with worker_of(shop, "--concurrency", "1") as process:
-        shop.wait_for(lambda: len(shop.offers()) + len(shop.offers("e-sklep2")) >= 3)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert parts_done(shop, run) == 1
-    assert sorted([len(shop.offers()), len(shop.offers("e-sklep2"))]) == [0, 15]
+    heard = Heard()
+    told = heard.summaries
+    hour = timedelta(hours=1)
+    rounds = [Rounds([shop.workbook], hour, lambda _: asked(shop), world_of(shop), heard) for _ in range(2)]
+    each(rounds, lambda one: one.look_at(shop.workbook), threads=2)
+    (queued,) = told
+    work_off(shop, queued.run, parts=[1])
+    each(rounds, lambda one: one.look_at(shop.workbook), threads=2)
+    assert not codes(shop)
+    work_off(shop, queued.run, parts=[2])
+    each(rounds, lambda one: one.look_at(shop.workbook), threads=2)
+    assert codes(shop) == {"draft_created": 4}
+    assert [summary.run for summary in told] == [queued.run] * 2
+    rounds[0].every = timedelta(0)
+    rounds[0].look_at(shop.workbook)
+    assert len({summary.run for summary in told}) == 2

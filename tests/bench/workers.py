@@ -22,7 +22,7 @@ from batch.simulator import Simulator, catalogue
 from batch.simulator.limits import Limits
 from tests.helpers.journals import POSTGRESQL, journal_url, journals_in
 from tests.helpers.postgres import shared_folder, stop_shared
-from tests.helpers.shop import Shop
+from tests.helpers.shop import DEFAULTS, Shop
 from tests.helpers.workers import worker_of
 
 LATENCY = 0.08
@@ -49,7 +49,7 @@ def measure(
             {"account": names[n % accounts], "ean": catalogue.gtin(n // accounts), "price": 20, "stock": 1}
             for n in range(rows)
         ]
-        shop.fill(wanted, Defaults=[{"account": name, "shipping_rates": ""} for name in names])
+        shop.fill(wanted, Defaults=[*DEFAULTS, *({"account": name} for name in names[1:])])
         engine = sa.create_engine(journal_url(folder), poolclass=sa.NullPool)
         processes = []
         for number in range(workers):

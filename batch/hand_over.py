@@ -10,7 +10,7 @@ workbook was open, so the next ordinary run writes them too; `collect` also says
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batch.account_jobs import state_cells
@@ -84,11 +84,17 @@ def queue_run(request: Request, world: World) -> Summary:
         jobs = [
             Part(this.name, number, queued.station, _lock(this, part)) for number, part in enumerate(parts, CHECKED + 1)
         ]
-        this.journal.queue_run(this.name, this.place, dump(queued), lambda connection: defer(jobs, connection))
         results = reporter(this, []).results(known.outcomes, now)
         silent = bool(parts) and not results
         debt = as_debt(results, [])
-        this.journal.answer_part(this.name, CHECKED, this.place, dump(known), debt, collected=silent)
+        this.journal.queue_run(
+            this.name,
+            this.place,
+            len(queued.parts),
+            dump(queued),
+            this.journal.part_answered(this.name, CHECKED, this.place, dump(known), debt, collected=silent),
+            lambda connection: defer(jobs, connection),
+        )
         words = request.words
         return Summary(
             run=this.name,
@@ -139,7 +145,7 @@ def collect(request: Request, world: World) -> Collected:
         open_journal(request.settings, world) as journal,
     ):
         done = journal.queued_runs(place)
-        news = {name: parts for name, parts in done.items() if not all(parts.values())}
+        news = {name: parts for name, parts in done.items() if False in parts}
         queued = {name: load_run(journal.queued_run(name) or "") for name in done}
         if news or journal.owed(place):
             tables = tables_to_write(request.workbook, journal, orders=False)
@@ -161,21 +167,19 @@ def collect(request: Request, world: World) -> Collected:
         summaries = []
         for name, parts in news.items():
             summaries.append(_summary(queued[name], journal, request, world))
-            whole = len(parts) == len(queued[name].parts)
-            journal.mark_collected(name, parts, whole=whole)
+            collected = [number for number, had in enumerate(parts) if had is False]
+            journal.mark_collected(name, collected, whole=None not in parts)
         return Collected(summaries, {name: waiting for name, waiting in under_way.items() if waiting})
 
 
 def is_whole(journal: Journal, place: str) -> bool | None:
     """Whether workers are done with all runs of a workbook; None when there is none to be collected."""
     done = journal.queued_runs(place)
-    if not done:
-        return None
-    return all(len(parts) == len(load_run(journal.queued_run(name) or "").parts) for name, parts in done.items())
+    return all(None not in parts for parts in done.values()) if done else None
 
 
-def _under_way(run: QueuedRun, done: Iterable[int]) -> dict[str, int]:
-    waiting = [part for number, part in enumerate(run.parts) if number not in done]
+def _under_way(run: QueuedRun, done: Sequence[bool | None]) -> dict[str, int]:
+    waiting = [part for part, had in zip(run.parts, done, strict=True) if had is None]
     return {account: rows for part in waiting for account, rows in part.items()}
 
 

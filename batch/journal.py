@@ -364,13 +364,15 @@ class Journal:
 
     # --- runs handed over to workers, on a server
 
-    def queue_run(self, name: str, workbook: str, run: str, defer: Callable[[Any], None]) -> None:
-        """Keep a run (`run`, as JSON text) for workers; `defer` queues its jobs on the driver's connection it is given.
+    def queue_run(
+        self, name: str, workbook: str, parts: int, run: str, known: Sequence[Any], defer: Callable[[Any], None]
+    ) -> None:
+        """Keep a run of so many parts (`run`, as JSON text) for workers, and what is `known` of it (`part_answered`).
 
-        Both or neither are done when this returns.
+        `defer` queues its jobs on the driver's connection it is given. All or nothing is done when this returns.
         """
-        insert = _queued_runs.insert().values(name=name, workbook=self._place(workbook), run=run)
-        self._write(insert, lambda connection: defer(connection.connection.dbapi_connection))
+        insert = _queued_runs.insert().values(name=name, workbook=self._place(workbook), parts=parts, run=run)
+        self._write(insert, *known, lambda connection: defer(connection.connection.dbapi_connection))
 
     def on_driver(self, do: Callable[[Any], _T]) -> _T:
         """Carry out `do` on the driver's connection, as one transaction."""
@@ -383,34 +385,40 @@ class Journal:
         found = self._all(sa.select(_queued_runs.c.run).where(_queued_runs.c.name == name))
         return str(found[0].run) if found else None
 
-    def queued_runs(self, workbook: str) -> dict[str, dict[int, bool]]:
-        """The runs of `workbook` not yet collected whole, oldest first: the parts that are done -> collected or not."""
+    def queued_runs(self, workbook: str) -> dict[str, list[bool | None]]:
+        """The runs of `workbook` not yet collected whole, oldest first.
+
+        By part: None while it is to be done, then whether its answers have been collected.
+        """
         runs, answers = _queued_runs.c, _queued_answers.c
         query = (
-            sa.select(runs.name, answers.part, answers.collected)
+            sa.select(runs.name, runs.parts, answers.part, answers.collected)
             .select_from(_queued_runs.outerjoin(_queued_answers, runs.name == answers.run))
             .where(runs.workbook == self._place(workbook))
-            .order_by(runs.name, answers.part)
+            .order_by(runs.name)
         )
-        found: dict[str, dict[int, bool]] = {}
+        found: dict[str, list[bool | None]] = {}
         for row in self._all(query):
-            parts = found.setdefault(row.name, {})
+            parts = found.setdefault(row.name, [None] * row.parts)
             if row.part is not None:
                 parts[row.part] = bool(row.collected)
         return found
 
-    def answer_part(
+    def part_answered(
         self, run: str, part: int, workbook: str, answers: str, owed: object, *, collected: bool = False
-    ) -> bool:
-        """Keep what came of a part (JSON text), and what is owed to the workbook for it (JSON data).
+    ) -> list[Any]:
+        """The statements that keep what came of a part (JSON text), and what the workbook is owed for it (JSON data).
 
-        `collected`: there is nothing that the asker does not know. False when another worker was faster: then nothing
-        is kept.
+        `collected`: there is nothing that the asker does not know.
         """
         debt = {"workbook": self._place(workbook), "run": run, "answers": json.dumps(owed)}
-        kept = _queued_answers.insert().values(run=run, part=part, answers=answers, collected=collected)
+        kept = {"run": run, "part": part, "answers": answers, "collected": collected}
+        return [_queued_answers.insert().values(kept), _owed.insert().values(debt)]
+
+    def answer_part(self, statements: Sequence[Any]) -> bool:
+        """Carry out `part_answered`; False when another worker was faster: then nothing is kept."""
         try:
-            self._write(kept, _owed.insert().values(debt))
+            self._write(*statements)
         except sa.exc.IntegrityError:
             return False
         return True
@@ -426,17 +434,14 @@ class Journal:
         query = sa.select(answers.part, answers.answers).where(answers.run == run).order_by(answers.part)
         return {row.part: str(row.answers) for row in self._all(query)}
 
-    def mark_collected(self, run: str, parts: Iterable[int], *, whole: bool) -> None:
+    def mark_collected(self, run: str, parts: Sequence[int], *, whole: bool) -> None:
         """The asker has the answers of these parts; when it has those of the `whole` run, that is forgotten."""
-        answers = _queued_answers.c
+        of_run = _queued_answers.c.run == run
         if whole:
-            self._write(
-                _queued_runs.delete().where(_queued_runs.c.name == run),
-                _queued_answers.delete().where(answers.run == run),
-            )
+            self._write(_queued_runs.delete().where(_queued_runs.c.name == run), _queued_answers.delete().where(of_run))
         else:
             self._write(
-                _queued_answers.update().where(answers.run == run, answers.part.in_(list(parts))).values(collected=True)
+                _queued_answers.update().where(of_run, _queued_answers.c.part.in_(parts)).values(collected=True)
             )
 
     def last_started(self, workbook: str) -> datetime | None:

@@ -10,6 +10,7 @@ written when all of them are there, and tokens are kept fresh in between.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,17 +82,19 @@ class Worker:
     def work(self, concurrency: int, stopped: Callable[[], bool]) -> None:
         """Work on whatever there is, several parts at a time, until `stopped`."""
         url, station = self.settings.read_journal() or "", self.settings.station.name
-        work_on_jobs(url, station, self.work_on_part, concurrency=concurrency, stopped=stopped)
+        with open_ledger(self.settings, self.world) as ledger:
+            work = functools.partial(self.work_on_part, ledger=ledger)
+            work_on_jobs(url, station, work, concurrency=concurrency, stopped=stopped)
 
-    def work_on_part(self, run: str, part: int, station: str, earlier: int) -> None:
+    def work_on_part(self, run: str, part: int, station: str, earlier: int, ledger: Ledger | None = None) -> None:
         """Carry out a part, unless that was done. Raises what went wrong when it is to be tried again.
 
-        `station` is that of the asker, `earlier` the number of attempts before this one.
+        `station` is that of the asker, `earlier` the number of attempts before this one; `ledger` knows the budgets.
         """
         failure = BatchError("worker_failed", station=self.settings.station.name)
         if earlier < MOST_ATTEMPTS:
             try:
-                self._work_on_part(run, part, station)
+                self._work_on_part(run, part, station, ledger)
             except Exception as error:
                 if isinstance(error, BatchError):
                     failure = error
@@ -103,12 +106,8 @@ class Worker:
                 return
         self._give_up(run, part, station, failure)
 
-    def _work_on_part(self, run: str, part: int, station: str) -> None:
-        with (
-            open_journal(self.settings, self.world, station) as journal,
-            SellerLocks(journal, PATIENCE) as sellers,
-            open_ledger(self.settings, self.world) as ledger,
-        ):
+    def _work_on_part(self, run: str, part: int, station: str, ledger: Ledger | None) -> None:
+        with open_journal(self.settings, self.world, station) as journal, SellerLocks(journal, PATIENCE) as sellers:
             queued = _open_part(journal, run, part)
             if queued is None:
                 return
@@ -182,7 +181,7 @@ class Worker:
         )
         results = pipeline.reporter(this, by_account).results(outcomes, done.time)
         debt = as_debt(results, [update for one in fetched for update in one.updates])
-        if this.journal.answer_part(this.name, part, this.place, dump(done), debt):
+        if this.journal.answer_part(this.journal.part_answered(this.name, part, this.place, dump(done), debt)):
             pipeline.remember_orders(this, orders or {})
             pipeline.mark_reported(this, outcomes)
             self.listener.done(this.name, done)

@@ -96,6 +96,7 @@ queued_runs = sa.Table(
     metadata,
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("workbook", sa.Text, nullable=False),
+    sa.Column("parts", sa.Integer, nullable=False),
     sa.Column("run", sa.Text, nullable=False),
     sa.Index("queued_runs_of_workbook", "workbook"),
 )

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from batch import pipeline
 from batch.clock import SystemClock
 from batch.hand_over import Collected, collect, queue_run
+from batch.job_queue import living_workers
 from batch.messages import catalogue
 from batch.model import Job
 from batch.parallel import each
@@ -124,9 +125,11 @@ def test_a_queued_run_is_worked_off_by_a_worker_and_collected(shop: Shop) -> Non
     assert not made(shop)
     with worker_of(shop, "--concurrency", "1") as process:
         shop.wait_for(lambda: made(shop) >= 3)
+        assert living(shop) == 1
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         assert process.returncode == 0
+    assert "Żywe procesy robocze (worker): 0." in shop.run("doctor").stdout
     assert made(shop) == 12
     assert parts_done(shop, told["run"]) == 1
     work_off(shop, told["run"])
@@ -144,6 +147,12 @@ def test_a_queued_run_is_worked_off_by_a_worker_and_collected(shop: Shop) -> Non
     assert shop.workbook.read_bytes() == content
     assert not shop.leaks(queued.stderr, collected.stdout, collected.stderr)
     assert not [secret for secret in (shop.secret, *shop.simulator.world.tokens._by_access) if secret in dump_of(shop)]
+
+
+def living(shop: Shop) -> int:
+    """How many workers live, as doctor counts them."""
+    with open_journal(load_settings(shop.folder / "batch.yaml"), world_of(shop)) as journal:
+        return journal.on_driver(living_workers)
 
 
 def made(shop: Shop) -> int:

@@ -14,6 +14,7 @@ def upgrade() -> None:
         "queued_runs",
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("workbook", sa.Text, nullable=False),
+        sa.Column("parts", sa.Integer, nullable=False),
         sa.Column("run", sa.Text, nullable=False),
     )
     op.create_index("queued_runs_of_workbook", "queued_runs", ["workbook"])

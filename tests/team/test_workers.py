@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,7 @@ from batch.simulator import catalogue as products
 from batch.worker import MOST_ATTEMPTS, Rounds, Worker
 from batch.world import NoProgress, World, short_id
 from tests.helpers.journals import POSTGRESQL, journal_url, journals_in, why_no
+from tests.helpers.postgres import Server
 from tests.helpers.shop import Shop
 from tests.helpers.workers import worker_of
 
@@ -367,3 +369,27 @@ def test_workers_with_the_same_workbook_queue_it_once(shop: Shop) -> None:
     rounds[0].every = timedelta(0)
     rounds[0].look_at(shop.workbook)
     assert len({summary.run for summary in told}) == 2
+
+
+def test_workers_go_on_when_the_database_comes_back(tmp_path: Path, simulator: Simulator) -> None:
+    """A server that is stopped in the middle of an account ends no worker; the account is done once it is back."""
+    if reason := why_no(POSTGRESQL):
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory(prefix="batch-postgres-") as folder:  # pytest's own cannot be entered by its user
+        server = Server(Path(folder))
+        server.start()
+        try:
+            shop = Shop(tmp_path, simulator)
+            shop.write_settings(limits={"offer_writes_per_minute": 600}, journal=server.make("journal"))
+            shop.fill(drafts(30))
+            queue(shop)
+            with worker_of(shop, dead_after=3) as process:
+                shop.wait_for(lambda: made(shop) >= 5)
+                server.stop()
+                server.start()
+                wait_for(lambda: fetch(shop).summaries)
+                assert process.poll() is None
+        finally:
+            server.stop()
+    assert codes(shop) == {"draft_created": 30}
+    assert max(Counter(offer["external"]["id"] for offer in shop.offers()).values()) == 1

@@ -40,7 +40,7 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
     SettingsError or UsageError.
     """
     with (
-        hold_workbook(request.workbook),
+        hold_workbook(request.workbook, name=request.by("dictionaries")),
         open_desk(request.workbook, world.clock) as desk,
         open_ledger(request.settings, world) as ledger,
     ):
@@ -71,7 +71,7 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
 
     Raises WorkbookError, SettingsError or UsageError.
     """
-    with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+    with hold_workbook(request.workbook, name=request.by("tokens")), open_desk(request.workbook, world.clock) as desk:
         book = desk.read(("Accounts",))
         accounts = accounts_of(book, request)
         connector = Connector(request.settings, request.workbook, request.words.language, world)
@@ -182,7 +182,7 @@ def link_account(
 def _write_account(request: Request, world: World, account: str, cells: dict[str, Any]) -> BatchError | None:
     """Fill an account's output columns; what is in the way, if anything."""
     try:
-        with hold_workbook(request.workbook), open_desk(request.workbook, world.clock) as desk:
+        with hold_workbook(request.workbook, name=request.by("link")), open_desk(request.workbook, world.clock) as desk:
             book = desk.read(("Accounts",))
             desk.update(book, lambda now: [SetCells("Accounts", account_cells(now, {account: cells}))])
     except BatchError as error:

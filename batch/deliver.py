@@ -6,7 +6,6 @@ finds its row by account and external id, not by number.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,8 +27,6 @@ from batch.workbook.live import LiveWorkbook
 from batch.workbook.patch import BodyRow, CellOut, SetBody, SetCells, TableChange, UpdateBody
 from batch.workbook.read import Row, TableData, WorkbookData
 from batch.world import World
-
-log = logging.getLogger(__name__)
 
 TABLES = ("Accounts", "Defaults", "Products", "Settings", "Results")
 
@@ -58,17 +55,25 @@ def deliver_plan(desk: Desk, book: WorkbookData, answers: Answers) -> None:
     desk.update(book, lambda now: [_results_body(now, answers.results, answers.keep_runs, drop_plans=True)])
 
 
-def deliver(desk: Desk, book: WorkbookData, answers: Answers, journal: Journal) -> None:
-    """Write the answers, and those still owed from earlier runs. Raises WorkbookError when that cannot be done."""
+def deliver(desk: Desk, book: WorkbookData, answers: Answers, journal: Journal) -> JournalError | None:
+    """Write the answers, and those still owed from earlier runs. Raises WorkbookError when that cannot be done.
+
+    Returned is what was wrong with the journal: it may still owe what is in the workbook now, and to write it again
+    does no harm; or what it owes waits, since this run's own answers need no journal.
+    """
+    failure = None
     try:
         owed = journal.owed(place_of(book.path))
-    except JournalError as error:  # it was lost on the way; this run's own answers need none
-        log.warning("what earlier runs owe to the workbook waits: %s", error)
-        owed = []
+    except JournalError as error:
+        owed, failure = [], error
     earlier = [report.from_json(debt["results"]) for _, _, debt in owed]
     orders = [*(order for _, _, debt in owed for order in map(_order_from_json, debt["orders"])), *answers.orders]
     desk.update(book, lambda now: [*_changes(now, answers, earlier), *_order_changes(now, orders, answers)])
-    journal.settle_debt([owed_id for owed_id, _, _ in owed])
+    try:
+        journal.settle_debt([owed_id for owed_id, _, _ in owed])
+    except JournalError as error:
+        failure = error
+    return failure
 
 
 def owe(book: WorkbookData, answers: Answers, journal: Journal) -> None:

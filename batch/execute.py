@@ -274,7 +274,8 @@ class DraftExecutor:
 
     def _doubt(self, step: Step, entry: Entry, *, lag_left: float, wait: float, vanished: bool = False) -> None:
         now = self._clock.monotonic()
-        self._doubtful.append(_Unsettled(step, entry, due=now + wait, ripe=now + lag_left, vanished=vanished))
+        ripe = now + min(lag_left, INDEX_LAG.total_seconds())  # the journal's time may lie ahead: clocks are set back
+        self._doubtful.append(_Unsettled(step, entry, due=now + wait, ripe=ripe, vanished=vanished))
 
     def _look_up(self, items: list[_Unsettled]) -> None:
         begun = self._clock.monotonic()

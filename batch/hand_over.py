@@ -162,7 +162,8 @@ def collect(request: Request, world: World) -> Collected:
                 time=world.clock.now(),
                 words=request.words,
             )
-            deliver(desk, book, answers, journal)
+            if forgot := deliver(desk, book, answers, journal):
+                raise forgot  # what stands in the workbook by now is written once more, in its place
         under_way = {name: _under_way(run, done[name]) for name, run in queued.items()}
         summaries = []
         for name, parts in news.items():

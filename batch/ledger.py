@@ -19,6 +19,8 @@ from typing import Any, Self, TypeVar
 import sqlalchemy as sa
 
 from batch.clock import Clock
+from batch.database.database import address_of, engine_of
+from batch.errors import JournalError
 
 FILE = "budgets.sqlite"
 PATIENCE = 2.0  # seconds for one change, while others are faster, make the table, or hold the file
@@ -62,11 +64,9 @@ class Ledger:
     def of_journal(cls, clock: Clock, journal: str | None, folder: Path) -> Self:
         """The ledger of those who share `journal`, an URL, or the SQLite file in `folder`."""
         try:
-            url = sa.make_url(journal) if journal else sa.URL.create("sqlite", database=str(folder / "journal.sqlite"))
-        except sa.exc.SQLAlchemyError:  # the journal itself says so
+            url = address_of(journal or sa.URL.create("sqlite", database=str(folder / "journal.sqlite")))
+        except JournalError:  # the journal itself says so
             return cls(clock)
-        if url.get_backend_name() == "postgresql":
-            return cls(clock, url.set(drivername="postgresql+psycopg"))
         if url.get_backend_name() != "sqlite":
             return cls(clock, url)
         if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
@@ -169,9 +169,11 @@ def _understood(text: str) -> Kept:
 def _connect(url: sa.URL) -> sa.Connection:
     if url.get_backend_name() == "sqlite":
         Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    if engine.dialect.name == "sqlite":
+        engine = sa.create_engine(url)
         sa.event.listen(engine, "connect", _quick_sqlite)
+    else:
+        engine = engine_of(url)
+    engine = engine.execution_options(isolation_level="AUTOCOMMIT")
     try:
         _metadata.create_all(engine)
         return engine.connect()

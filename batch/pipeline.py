@@ -19,7 +19,7 @@ from batch import report
 from batch.account_jobs import fetch_dictionaries, link_account, show_tokens, state_cells, token_cells, token_stores
 from batch.account_run import STOPS, Looked, act, look
 from batch.deliver import Answers, deliver, deliver_plan, owe
-from batch.errors import AccountError, WorkbookError
+from batch.errors import AccountError, JournalError, WorkbookError
 from batch.execute import cause
 from batch.export import held_orders
 from batch.fetch_orders import AccountOrders, fetch_orders
@@ -162,13 +162,10 @@ def _every_accounts_orders(this: Run, by_account: dict[str, AccountResult]) -> d
 
 
 def _close_orders(this: Run, orders: Mapping[str, AccountOrders] | None) -> tuple[OrderFigures | None, list[str]]:
-    """The orders are in the workbook or owed to it: remember how far they were read, write their files, say so."""
+    """The orders are in the workbook or owed to it: write their files, say so."""
     if orders is None:
         return None, []
-    figures, notes = tell_orders(orders.values(), this.name, this.request, this.world)
-    if not this.request.dry_run:
-        remember_orders(this, orders)
-    return figures, notes
+    return tell_orders(orders.values(), this.name, this.request, this.world)
 
 
 def tell_orders(
@@ -189,12 +186,6 @@ def tell_orders(
     return figures, notes
 
 
-def remember_orders(this: Run, orders: Mapping[str, AccountOrders]) -> None:
-    """The orders are in the workbook or owed to it: that is how far they were read."""
-    for fetched in orders.values():
-        this.journal.orders_delivered(this.place, fetched.seller, fetched.revisions, fetched.read_until)
-
-
 # --- what a run leaves behind
 
 
@@ -210,8 +201,10 @@ def _finish(
     """
     outcomes = [*others, *outcomes_of(by_account)]
     answers = _answers(this, by_account, outcomes, orders or {})
-    failure = _deliver(this, answers, outcomes)
+    failure, forgot = _deliver(this, answers)
     figures, order_notes = _close_orders(this, orders)
+    if not this.request.dry_run:
+        forgot = forgot or remember(this, outcomes, orders)
     unwritten = this.unwritable or failure
     summary = report.Summary(
         run=this.name,
@@ -221,8 +214,8 @@ def _finish(
         outcomes=outcomes,
         states={account: state_of(by_account.get(account)) for account in in_scope(this.accounts, this.request)},
         results=answers.results,
-        notes=[*order_notes, *_notes(this, by_account, unwritten)],
-        failed_late=failure is not None,
+        notes=[*order_notes, *_notes(this, by_account, unwritten, forgot)],
+        failed_late=failure is not None or forgot is not None,
         delivered=not unwritten,
         orders=figures,
     )
@@ -254,34 +247,46 @@ def reporter(this: Run, accounts: Iterable[str]) -> report.Reporter:
     return report.Reporter(this.name, this.request.words, this.book.tables["Products"], urls)
 
 
-def _deliver(this: Run, answers: Answers, outcomes: Sequence[Outcome]) -> WorkbookError | None:
-    """Write the answers, or keep them in the journal. Returns what was in the way, if it came unforeseen."""
-    failure = None
+def _deliver(this: Run, answers: Answers) -> tuple[WorkbookError | JournalError | None, JournalError | None]:
+    """Write the answers, or keep them in the journal. Returns what came in the way of the one, and of the other."""
+    failure: WorkbookError | JournalError | None = None
+    forgot: JournalError | None = None
     if this.unwritable is None:
         try:
             if this.request.dry_run:
                 deliver_plan(this.desk, this.book, answers)
             else:
-                deliver(this.desk, this.book, answers, this.journal)
-        except WorkbookError as error:
+                forgot = deliver(this.desk, this.book, answers, this.journal)
+        except (WorkbookError, JournalError) as error:
             failure = error
-    if this.request.dry_run:
-        return failure
-    if this.unwritable or failure:
-        owe(this.book, answers, this.journal)
-    mark_reported(this, outcomes)
-    return failure
+    if (this.unwritable or failure) and not this.request.dry_run:
+        try:
+            owe(this.book, answers, this.journal)
+        except JournalError as error:
+            forgot = error
+    return failure, forgot
 
 
-def mark_reported(this: Run, outcomes: Sequence[Outcome]) -> None:
-    """The answers are in the workbook or owed to it."""
-    this.journal.mark_reported(
-        [outcome.entry for outcome in outcomes if outcome.entry is not None],
-        [change for outcome in outcomes for change in outcome.changes],
-    )
+def remember(this: Run, outcomes: Sequence[Outcome], orders: Mapping[str, AccountOrders] | None) -> JournalError | None:
+    """Note what was told, and how far the orders were read. What cannot be noted, the next run tells again."""
+    try:
+        this.journal.mark_reported(
+            [outcome.entry for outcome in outcomes if outcome.entry is not None],
+            [change for outcome in outcomes for change in outcome.changes],
+        )
+        for fetched in (orders or {}).values():
+            this.journal.orders_delivered(this.place, fetched.seller, fetched.revisions, fetched.read_until)
+    except JournalError as error:
+        return error
+    return None
 
 
-def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: WorkbookError | None) -> list[str]:
+def _notes(
+    this: Run,
+    by_account: Mapping[str, AccountResult],
+    unwritten: WorkbookError | JournalError | None,
+    forgot: JournalError | None,
+) -> list[str]:
     words, notes = this.request.words, []
     if this.undoes:
         notes.append(words.say("undoes_run", run=this.undoes))
@@ -291,9 +296,11 @@ def _notes(this: Run, by_account: Mapping[str, AccountResult], unwritten: Workbo
     if unwritten:
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
         if not this.request.dry_run:
-            notes.append(words.say("answers_wait"))
+            notes.append(words.say("answers_not_kept" if forgot else "answers_wait"))
     elif isinstance(this.desk, LiveWorkbook):
         notes.append(words.say("answers_unsaved"))
+    if forgot:
+        notes.append(str(words.explain(forgot.code, **forgot.facts)))
     return notes
 
 

@@ -42,6 +42,10 @@ class Request:
     force: bool = False
     anyway: bool = False
 
+    def by(self, job: str) -> str:
+        """What a job is called to those who find it at work: its name and the PC's."""
+        return f"{job} ({self.settings.station.name})"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -98,8 +102,9 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
     started = world.clock.now()
     jobs = frozenset() if undoes else request.jobs or frozenset(Job)
     place = place_of(request.workbook)
+    name = report.run_name(started, world.new_id(), dry_run=request.dry_run, undo=undoes is not None)
     with (
-        hold_workbook(request.workbook, needed=not request.anyway),
+        hold_workbook(request.workbook, name=request.by(name), needed=not request.anyway),
         open_desk(request.workbook, world.clock) as desk,
         open_journal(request.settings, world) as journal,
         SellerLocks(journal) as sellers,
@@ -109,7 +114,6 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
         unwritable = _why_unwritable(request, desk, tables)
         book = desk.read(tables)
         taken_back = _run_to_undo(journal, undoes, place) if undoes else None
-        name = report.run_name(started, world.new_id(), dry_run=request.dry_run, undo=undoes is not None)
         if isinstance(desk, LiveWorkbook) and not request.dry_run and not unwritable:
             reporter = report.Reporter(name, request.words, book.tables["Products"], {})
             world = replace(world, progress=AnswersAsTheyCome(desk, book, reporter, world))

@@ -46,6 +46,7 @@ KNOWN_HOSTS = {
     },
 }
 SECRET_KEYS = {"client_secret", "journal", "token_url"}  # the last two may hold a password
+MOST_PROBLEMS = 50  # a person mends no more in one go, and each unknown key is compared with all known ones
 
 
 def find_settings(workbook: Path | None, config: Path | None) -> Path:
@@ -73,7 +74,7 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
             {} if data is None else data, context={"environ": environ, "folder": path.parent}
         )
     except ValidationError as error:
-        problems = [_problem(detail) for detail in error.errors(include_url=False)]
+        problems = [_problem(detail) for detail in error.errors(include_url=False)[:MOST_PROBLEMS]]
     # Raised out here, since the ValidationError holds the file's values.
     raise SettingsError("settings_invalid", path=str(path), problems=problems)
 
@@ -237,6 +238,7 @@ _EXPECTED = {
     "model_type": "section",
     "path_type": "text",
     "string_type": "text",
+    "string_unicode": "text",
     "too_short": "environment",
     "string_too_short": "text",
 }
@@ -279,6 +281,8 @@ def _shown(detail: ErrorDetails) -> str:
     if SECRET_KEYS.intersection(detail["loc"]):
         return "***"
     if detail["type"] in {"dict_type", "model_type"} or isinstance(value, dict | list):
+        return "…"
+    if isinstance(value, int) and value.bit_length() > 1000:  # Python writes no number of more than 4300 digits
         return "…"
     text = re.sub("//[^/]*@", "//***@", str(value))
     return text if len(text) <= 60 else text[:59] + "…"

@@ -15,8 +15,9 @@ import yaml
 from batch.errors import SettingsError
 from batch.messages import LANGUAGES, catalogue
 
-MAX_BYTES = 1_000_000
-"""A settings file has a page of text; what is larger was named by mistake (a workbook, a log)."""
+MAX_BYTES = 100_000
+"""A settings file has a page of text; what is larger was named by mistake (a workbook, a log), and a YAML parser takes
+minutes over a megabyte that is made for it (`1:1:1:…` is one number)."""
 
 
 def read_yaml(path: Path) -> Any:

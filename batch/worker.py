@@ -182,8 +182,7 @@ class Worker:
         results = pipeline.reporter(this, by_account).results(outcomes, done.time)
         debt = as_debt(results, [update for one in fetched for update in one.updates])
         if this.journal.answer_part(this.journal.part_answered(this.name, part, this.place, dump(done), debt)):
-            pipeline.remember_orders(this, orders or {})
-            pipeline.mark_reported(this, outcomes)
+            pipeline.remember(this, outcomes, orders)
             self.listener.done(this.name, done)
 
 

@@ -73,6 +73,12 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
+def whole_job(database: str) -> str:
+    """Marks a test as costly; the journals of its shops lie in `database`."""
+    return database
+
+
+@pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """A running simulator; each request it got and each answer it gave must fit Allegro's OpenAPI file."""
     with Simulator() as running:

@@ -35,7 +35,7 @@ NOUNS = {
     "accounts": SHARED | {"accounts", "database"},
     "database": SHARED | {"database"},
     "journal": SHARED | {"database"},
-    "ledger": SHARED,
+    "ledger": SHARED | {"database"},
     "seller_lock": SHARED,
     "job_queue": SHARED | {"database"},
     "settings": {*SHARED, "settings_file", "settings_values"},

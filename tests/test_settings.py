@@ -181,6 +181,25 @@ def test_a_date_that_does_not_exist_and_endless_nesting_are_no_traceback(tmp_pat
     assert "settings_yaml" in refused(tmp_path, "[" * 5000)
 
 
+@pytest.mark.parametrize("number", ["0x" + "f" * 5000, "1" + ":1" * 3000])
+def test_a_number_without_end_is_a_mistake_like_any_other(tmp_path: Path, number: str) -> None:
+    """Python reads it and cannot write it."""
+    path = tmp_path / "batch.yaml"
+    path.write_text(f"language: {number}\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path, {})
+    assert "language: jest „…”" in str(catalogue("pl").explain(caught.value.code, **caught.value.facts))
+
+
+def test_no_more_mistakes_are_told_than_a_person_mends(tmp_path: Path) -> None:
+    """A file that is none of ours, read as one."""
+    path = tmp_path / "batch.yaml"
+    path.write_text("".join(f"k{n}: 1\n" for n in range(5000)), encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path, {})
+    assert len(caught.value.facts["problems"]) == 50
+
+
 def test_a_key_given_twice_is_refused_with_its_line(tmp_path: Path) -> None:
     text = refused(tmp_path, f"environments:\n  a:\n    client_secret: {SECRET}\n    client_secret: {SECRET}2\n")
     assert "client_secret appears a second time in line 4" in text

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from batch.accounts.token_file import is_secret
 from batch.errors import AccountError, ApiError, Forbidden, NoAnswer, ServerTrouble, TooMany
@@ -37,6 +37,9 @@ WAITS = (0.5, 1, 2, 4, 8)
 
 TIMEOUT = (5, 10)
 """Seconds to connect and to wait for the next byte; Allegro answers in less than one."""
+
+BROKEN = (requests.RequestException, HTTPError, ValueError)
+"""What a connection or an answer that breaks off raises; ValueError is that of a chunk of a negative length."""
 
 MAX_BYTES = 50_000
 """A pair has 4 KB."""
@@ -96,17 +99,22 @@ class TokenEndpoint:
     def refresh(self, refresh_token: str) -> Grant:
         """The next pair for `refresh_token`.
 
-        Raises GrantRefused; AccountError client_refused (client_id, error) or Forbidden token_forbidden;
-        TooMany, ServerTrouble or NoAnswer when it did not recover in time; SettingsError when the secret is missing.
+        Raises GrantRefused; AccountError client_refused (client_id, error); TooMany, ServerTrouble or NoAnswer when it
+        did not recover in time; SettingsError when the secret is missing. A blocked address, too, is ServerTrouble
+        (token_forbidden): it passes by itself, and nobody has to log in.
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         basic = self._basic()
-        return self._persist(PATIENCE, lambda: self._grant(form, basic))
+        try:
+            return self._persist(PATIENCE, lambda: self._grant(form, basic))
+        except Forbidden as error:
+            blocked = ServerTrouble(error.code, **error.facts)
+        raise blocked
 
     def exchange_code(self, code: str, redirect_uri: str, verifier: str) -> Grant:
         """The first pair after a login in the browser. With PKCE the verifier stands in for the secret.
 
-        Raises as `refresh`.
+        Raises as `refresh`, but for a blocked address Forbidden token_forbidden.
         """
         form = {
             "grant_type": "authorization_code",
@@ -118,12 +126,12 @@ class TokenEndpoint:
         return self._persist(CODE_PATIENCE, lambda: self._grant(form, _NO_CREDENTIALS))
 
     def start_device(self) -> DeviceCode:
-        """Begin the login of a computer without a browser. Raises as `refresh`, but no GrantRefused."""
+        """Begin the login of a computer without a browser. Raises as `exchange_code`, but no GrantRefused."""
         basic = self._basic()
         return self._persist(PATIENCE, lambda: self._device(basic))
 
     def poll_device(self, device_code: str) -> Grant:
-        """The first pair, once the person has consented; asks once. Raises as `refresh`.
+        """The first pair, once the person has consented; asks once. Raises as `exchange_code`.
 
         GrantRefused has one of DEVICE_REFUSALS; "" is an answer 400 that we do not know, after which nothing comes.
         """
@@ -177,7 +185,7 @@ class TokenEndpoint:
                 stream=True,
             ) as response:
                 answer = _json(body_of(response, self.clock))
-        except requests.RequestException as error:
+        except BROKEN as error:
             sent = not _never_left(error)
         else:
             reply = _Reply(response.status_code, answer, response.headers, asked_at, self.auth_url)
@@ -307,7 +315,7 @@ def _retry_after(header: str | None, now: datetime) -> float | None:
     return None if moment is None else max(0.0, (moment - now).total_seconds())
 
 
-def _never_left(error: requests.RequestException) -> bool:
+def _never_left(error: Exception) -> bool:
     """Whether the connection was never made, so that the refresh token is certainly unused."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError)

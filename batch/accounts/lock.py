@@ -22,7 +22,9 @@ LOCK_TIMEOUT = 180
 
 def real_path(path: Path) -> Path:
     """The file itself where `path` is a link: replacing the link would cut it."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
+    with contextlib.suppress(OSError):  # a name that is too long
+        return Path(os.path.realpath(path)) if path.is_symlink() else path
+    return path
 
 
 def check_lockable(path: Path) -> None:

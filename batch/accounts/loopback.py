@@ -78,7 +78,10 @@ class Loopback:
 
     def answer(self, path: str) -> tuple[int, str]:
         """Status and page for a request; waits for `show` when it is the one that Allegro sent."""
-        place = urlsplit(path)
+        try:
+            place = urlsplit(path)
+        except ValueError:  # `//[`
+            return 404, ""
         if place.path not in {"", "/"}:
             return 404, ""
         asked = dict(parse_qsl(place.query))

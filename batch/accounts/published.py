@@ -19,11 +19,12 @@ from urllib.request import url2pathname
 import requests
 
 from batch.accounts.decide import MARGIN, Owner, expired
-from batch.accounts.endpoint import TIMEOUT, body_of
+from batch.accounts.endpoint import BROKEN, TIMEOUT, body_of
 from batch.accounts.token_file import (
     Token,
     TokenFormatError,
     access_only,
+    check_replaceable,
     iso,
     parse_token,
     read_token,
@@ -103,7 +104,7 @@ def fetch(url: str, session: requests.Session, clock: Callable[[], datetime]) ->
     try:
         with session.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as response:
             status, content = response.status_code, body_of(response, clock)
-    except requests.RequestException:
+    except BROKEN:
         status, content = None, b""
     if status is None:
         raise NoAnswer("token_url_trouble", sent=True, place=place)
@@ -148,7 +149,8 @@ def publish(token: Token, path: Path | None) -> None:
         "login": token.login,
     }
     try:
+        check_replaceable(path)
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
         replace_file(path, (json.dumps(fields, indent=2) + "\n").encode("ascii"), mode=mode)
-    except OSError as error:
+    except (OSError, AccountError) as error:
         log.warning("%s: the access token could not be published: %s", path, reason(error))

@@ -13,6 +13,7 @@ import glob
 import json
 import os
 import re
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ _WAIT = 0.1
 _T = TypeVar("_T")
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]|\.\.')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_NO_NAME = re.compile(r'[:*?"<>|\x00-\x1f\x7f]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,28 @@ def token_path(account: str, token_file: str | None, folder: Path) -> Path:
         return folder / token_file.strip()
     name = _FORBIDDEN.sub("_", account.strip())
     return folder / f"{'_' if _RESERVED.match(name) else ''}{name}.allegro.token"
+
+
+def check_name(path: Path) -> None:
+    """Raise AccountError token_file_name (path) where no file can be of that name on some PC.
+
+    Any folder is allowed, also one of another drive, share or above. But a device (`NUL`) swallows what is written,
+    a stream (`a.txt:b`) hides in another file, and stations of both systems share a file.
+    """
+    if _NO_NAME.search(path.name) or _RESERVED.match(path.name):
+        raise AccountError("token_file_name", path=str(path))
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise AccountError token_file_other (path) when the file holds something else than tokens, whole or broken.
+
+    A cell that names the workbook, or somebody's letter, must not cost it. Raises OSError.
+    """
+    if not path.exists():
+        return
+    content = _read(path)
+    if len(content) > MAX_BYTES or content.lstrip(b"\xef\xbb\xbf\0 \t\r\n")[:1] not in {b"", b"{"}:
+        raise AccountError("token_file_other", path=str(path))
 
 
 def read_token(path: Path) -> Token:
@@ -177,6 +201,8 @@ def _patiently(action: Callable[[], _T]) -> _T:
 
 
 def _read(path: Path) -> bytes:
+    if stat.S_ISFIFO(path.stat().st_mode):  # nobody may ever write into it
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 
@@ -222,9 +248,9 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "refresh_token": lambda value: value is None or is_secret(value),
     "expires_at": lambda value: isinstance(value, str),
     "refreshed_at": lambda value: value is None or isinstance(value, str),
-    "environment": lambda value: isinstance(value, str) and bool(value.strip()),
-    "login": lambda value: value is None or isinstance(value, str),
-    "user_id": lambda value: value is None or isinstance(value, str) or _is_whole(value),
+    "environment": lambda value: isinstance(value, str) and bool(value.strip()) and value.strip().isprintable(),
+    "login": lambda value: value is None or (isinstance(value, str) and value.isprintable()),
+    "user_id": lambda value: value is None or (isinstance(value, str) and value.isprintable()) or _is_whole(value),
     "generation": lambda value: value is None or _is_whole(value),
 }
 

@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Protocol
 
 from batch.accounts.lock import check_lockable, locked, real_path
-from batch.accounts.token_file import Token, check_writable, read_token, reason, replace_file, token_bytes, token_path
+from batch.accounts.token_file import (
+    Token,
+    check_name,
+    check_replaceable,
+    check_writable,
+    read_token,
+    reason,
+    replace_file,
+    token_bytes,
+    token_path,
+)
 from batch.errors import AccountError, SettingsError
 from batch.model import Account
 
@@ -61,14 +71,17 @@ class TokenFile:
         return os.path.normcase(os.path.abspath(self.path))  # noqa: PTH100  (as said)
 
     def check(self) -> None:
-        """Raises token_folder_missing, token_folder_synchronised, token_unreadable, token_unwritable."""
+        """Raises token_file_name, token_file_other, token_folder_missing, token_folder_synchronised, token_unreadable,
+        token_unwritable."""
         path = self.path
-        if not path.parent.is_dir():
-            raise AccountError("token_folder_missing", path=str(path.parent))
-        self.check_lockable()
-        if path.exists() and not path.is_file():
-            raise AccountError("token_unreadable", path=str(path), reason=os.strerror(errno.EISDIR))
+        check_name(Path(self.name))
         try:
+            if not path.parent.is_dir():
+                raise AccountError("token_folder_missing", path=str(path.parent))
+            self.check_lockable()
+            if path.exists() and not path.is_file():
+                raise AccountError("token_unreadable", path=str(path), reason=os.strerror(errno.EISDIR))
+            check_replaceable(path)
             with tempfile.NamedTemporaryFile(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent):
                 pass
         except OSError as error:

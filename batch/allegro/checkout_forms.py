@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from batch.allegro.payloads import number_of
 from batch.model import Money
 from batch.order import LineItem, Order, Person, Service
 
@@ -116,16 +117,11 @@ def _money(price: Any) -> Money | None:
 
 
 def _needed_money(price: Any) -> Money:
-    amount = Decimal(str(price["amount"]))
-    if not amount.is_finite():
-        raise ValueError(amount)
-    return Money(amount, _needed(price["currency"]))
+    return Money(number_of(price["amount"]), _needed(price["currency"]))
 
 
 def _quantity(value: Any) -> Decimal:
-    quantity = Decimal(str(value))
-    if not quantity.is_finite():
-        raise ValueError(value)
+    quantity = number_of(value)
     return quantity.normalize() if quantity % 1 else quantity.to_integral_value()
 
 

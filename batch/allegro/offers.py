@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 EXTERNAL_IDS_A_LOOK_UP = 100  # OpenAPI: external.id, maxItems
 PAGE = 1000  # OpenAPI: limit, maximum
+MOST_OFFERS = 10_000_000  # of one seller; the largest have a tenth of it
 
 
 class Offers:
@@ -34,14 +35,17 @@ class Offers:
         """
         wanted = list(external_ids)
         found: dict[str, list[FoundOffer]] = {}
+        known: set[str] = set()
         offset = 0
         while True:
             page, total = self.page(offset, {"external.id": wanted})
-            for offer in page:
+            new = [offer for offer in page if offer.offer_id not in known]
+            for offer in new:
                 if offer.external_id is not None:
                     found.setdefault(offer.external_id, []).append(offer)
+            known.update(offer.offer_id for offer in new)
             offset += len(page)
-            if not page or offset >= total:
+            if not new or offset >= total:  # a list that repeats itself has no end
                 return found
 
     def page(
@@ -51,7 +55,7 @@ class Offers:
         params: dict[str, Any] = {**(filters or {}), "limit": PAGE, "offset": offset}
         answer = self._session.get("/sale/offers", params)
         with understanding(answer):
-            total = int(answer.data.get("totalCount") or 0)
+            total = min(int(answer.data.get("totalCount") or 0), MOST_OFFERS)
             found = [found_offer(offer) for offer in answer.data["offers"]]
         if not filters:
             self.listed = total
@@ -205,10 +209,17 @@ def _operation_status(answer: Answer) -> str | None:
 
 def _last_segment(location: str | None) -> str | None:
     """The operation id out of `…/sale/product-offers/{offerId}/operations/{operationId}`."""
-    segments = [s for s in urlsplit(location or "").path.split("/") if s]
+    segments = _segments(location)
     return segments[-1] if segments else None
 
 
 def _offer_in(location: str | None) -> str | None:
-    segments = [s for s in urlsplit(location or "").path.split("/") if s]
+    segments = _segments(location)
     return segments[-3] if len(segments) >= 3 and segments[-2] == "operations" else None
+
+
+def _segments(location: str | None) -> list[str]:
+    try:
+        return [segment for segment in urlsplit(location or "").path.split("/") if segment]
+    except ValueError:  # no address at all
+        return []

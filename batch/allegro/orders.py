@@ -131,14 +131,15 @@ class _Reading:
                 if seen:
                     return _Stretch(sure, stood_still)
             total = page.total
+            new = set(page.ids) - set(seen)
             seen += page.ids
             moments += page.moments
-            ends, full = not page.ids or len(seen) >= total, len(seen) + PAGE > LARGEST_WINDOW
+            # Whatever the total says, a page that is not full and tells nothing new is the last.
+            ends = len(seen) >= total or (not new and len(page.ids) < PAGE)
+            full = len(seen) + PAGE > LARGEST_WINDOW
             if ends or full:
                 expected = total if ends else len(seen)
-                whole = (
-                    len(set(seen)) >= expected or seen == self.seen
-                )  # a list that repeats itself is read twice alike
+                whole = len(set(seen)) >= expected or seen == self.seen  # one that repeats itself is read twice alike
                 self.seen = seen
                 if ends or not whole:
                     return _Stretch(None if whole else begin, stood_still and whole)

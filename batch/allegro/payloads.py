@@ -7,10 +7,13 @@ everything else comes from Allegro's catalogue.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from batch.model import FoundOffer, Money, ProductRow
+
+_MOST_STOCK = 2**31
+_MOST_DIGITS = 20  # before the decimal point, or between it and the first other digit
 
 
 def draft(row: ProductRow, ids: Mapping[str, str]) -> dict[str, Any]:
@@ -76,15 +79,19 @@ def amount(price: Money) -> dict[str, str]:
 
 
 def found_offer(data: Mapping[str, Any]) -> FoundOffer:
-    """One element of `GET /sale/offers`; any part of it may be absent or null."""
+    """One element of `GET /sale/offers`; any part of it may be absent or null.
+
+    Raises KeyError without an id, and TypeError or ValueError for a part of another type: better no step than one in
+    the light of a value that was misunderstood.
+    """
     price = _part(data, "sellingMode", "price")
     return FoundOffer(
         offer_id=str(data["id"]),
-        external_id=_part(data, "external", "id"),
-        status=_part(data, "publication", "status") or "",
+        external_id=_text(data, "external", "id"),
+        status=_text(data, "publication", "status") or "",
         price=_money(price),
-        stock=_part(data, "stock", "available"),
-        marketplace=_part(data, "publication", "marketplaces", "base", "id") or "allegro-pl",
+        stock=_stock(_part(data, "stock", "available")),
+        marketplace=_text(data, "publication", "marketplaces", "base", "id") or "allegro-pl",
     )
 
 
@@ -139,8 +146,32 @@ def _part(data: Any, *path: str) -> Any:
     return data
 
 
+def _text(data: Any, *path: str) -> str | None:
+    value = _part(data, *path)
+    if value is not None and not isinstance(value, str):
+        raise TypeError(path)
+    return value
+
+
+def _stock(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or abs(value) > _MOST_STOCK):
+        raise ValueError(value)
+    return value
+
+
+def number_of(value: Any) -> Decimal:
+    """A number of Allegro's, which may come as text. Raises ValueError or ArithmeticError.
+
+    Python takes `1e999999999` for a number, and a thousand megabytes to write it out.
+    """
+    number = Decimal(str(value))
+    if not (number.is_finite() and -_MOST_DIGITS < number.adjusted() < _MOST_DIGITS):
+        raise ValueError(value)
+    return number
+
+
 def _money(data: Any) -> Money | None:
     try:
-        return Money(Decimal(str(data["amount"])), str(data["currency"]))
-    except (TypeError, KeyError, InvalidOperation):
+        return Money(number_of(data["amount"]), str(data["currency"]))
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         return None

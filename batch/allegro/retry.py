@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from batch.errors import ApiError, NoAnswer, ServerTrouble, TooMany
 
 LONGEST_WAIT = 60.0  # seconds between two attempts
+SHORTEST_WAIT = 1.0  # a Retry-After of 0 must not mean a thousand requests while our patience lasts
 PATIENCE = 180.0  # seconds for all attempts at one request
 PATIENCE_WITHOUT_NETWORK = 60.0  # nobody home: the user's cable is likelier than Allegro's trouble
 
@@ -25,7 +26,8 @@ def may_send_again(error: ApiError, *, safe: bool) -> bool:
 
 
 _PASSING = re.compile(
-    r"internal|unavailable|timeout|timed.?out|try.?again|in.?progress|being.?processed|locked|conflict|concurrent|too.?many",
+    r"internal|unavailable|timeout|timed.?out|try.?again|in.?progress|being.?(processed|edited)|locked|conflict"
+    r"|concurrent|too.?many",
     re.IGNORECASE,
 )
 
@@ -45,7 +47,7 @@ def seconds_to_wait(attempt: int, *, retry_after: float | None, jitter: float) -
     workers do not come back all at once.
     """
     if retry_after is not None:
-        return min(max(retry_after, 0.1), LONGEST_WAIT)
+        return min(max(retry_after, SHORTEST_WAIT), LONGEST_WAIT)
     return float(min(2.0 ** (attempt - 1), LONGEST_WAIT)) * (1 - jitter / 4)
 
 

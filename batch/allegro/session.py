@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,7 +62,7 @@ def understanding(answer: Answer) -> Iterator[None]:
     """An answer of another shape than Allegro documents is trouble of the server, not a bug of ours."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ServerTrouble("answer_unusable", status=answer.status, trace_id=answer.trace_id) from error
 
 
@@ -325,13 +326,13 @@ class ApiSession:
             ) as response:
                 content = self._read(response, call)
                 return response.status_code, response.headers, content
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:  # a chunk of -5 bytes
             raise NoAnswer("no_answer", sent=_was_sent(error), call=call, reason=type(error).__name__) from error
 
     def _read(self, response: requests.Response, call: str) -> bytes:
         deadline = self.clock.monotonic() + ANSWER_SECONDS
         content = bytearray()
-        for chunk in response.iter_content(65536):
+        while chunk := response.raw.read1(65536, decode_content=True):  # what is there, not waiting for so many bytes
             content += chunk
             if len(content) > MAX_ANSWER_BYTES or self.clock.monotonic() > deadline:
                 raise ServerTrouble("answer_unusable", status=response.status_code, call=call)
@@ -341,7 +342,7 @@ class ApiSession:
         trace_id = headers.get("trace-id")
         facts: dict[str, Any] = {"status": status, "trace_id": trace_id, "call": call}
         try:
-            data = json.loads(content) if content.strip() else None
+            data = _json(content) if content.strip() else None
         except (ValueError, RecursionError):
             data = _UNREADABLE
         if status < 300 or status == 303:
@@ -356,11 +357,21 @@ class ApiSession:
             retry_after = _seconds(headers.get("retry-after"))
             raise TooMany("rate_limited", errors=errors, retry_after=retry_after, **facts)
         if 400 <= status < 500:
-            raise Rejected("rejected", errors=errors, **facts)
+            raise Rejected("call_refused", errors=errors, **facts)
         raise ServerTrouble("server_trouble", errors=errors, retry_after=_seconds(headers.get("retry-after")), **facts)
 
 
 _UNREADABLE = object()
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # of a character outside the basic plane, as JSON may write it
+
+
+def _json(content: bytes) -> Any:
+    """What an answer says, every text of it fit to be written again. Raises ValueError or RecursionError."""
+    data = json.loads(content.decode("utf-8-sig"))
+    if _HALF.search(content):  # alone, it cannot be written into any file or database
+        text = json.dumps(data, ensure_ascii=False).encode("utf-16", "surrogatepass")
+        data = json.loads(text.decode("utf-16", "replace"))
+    return data
 
 
 class _Bearer(requests.auth.AuthBase):

@@ -40,9 +40,9 @@ def open_database(url: str | sa.URL, station: str = "", poolclass: type[sa.Pool]
     Raises JournalError: journal_url_invalid, journal_extra_missing (driver), journal_version (found, known),
     journal_unusable (reason). None of them holds the password.
     """
-    address = _address(url)
+    address = address_of(url)
     try:
-        engine = _engine(address, station, poolclass)
+        engine = engine_of(address, station, poolclass)
     except ImportError as error:
         raise JournalError("journal_extra_missing", driver=address.drivername, reason=str(error)) from error
     try:
@@ -59,8 +59,8 @@ def open_database(url: str | sa.URL, station: str = "", poolclass: type[sa.Pool]
 
 def driver_arguments(url: str | sa.URL, station: str) -> dict[str, Any]:
     """How psycopg connects to a database on a server. Raises JournalError journal_url_invalid."""
-    address = _address(url)
-    engine = _engine(address, station, None)
+    address = address_of(url)
+    engine = engine_of(address, station)
     return {**engine.dialect.create_connect_args(engine.url)[1], **_connect_args(address, station)}
 
 
@@ -124,7 +124,8 @@ def _check_before_alembic(connection: sa.Connection) -> None:
         raise JournalError("journal_version", found=found, known=HEAD)
 
 
-def _address(url: str | sa.URL) -> sa.URL:
+def address_of(url: str | sa.URL) -> sa.URL:
+    """The address as SQLAlchemy wants it, with our driver. Raises JournalError journal_url_invalid."""
     try:
         address = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):  # its text repeats the URL, and so the password
@@ -136,7 +137,8 @@ def _address(url: str | sa.URL) -> sa.URL:
     raise JournalError("journal_url_invalid")
 
 
-def _engine(address: sa.URL, station: str, poolclass: type[sa.Pool] | None) -> sa.Engine:
+def engine_of(address: sa.URL, station: str = "", poolclass: type[sa.Pool] | None = None) -> sa.Engine:
+    """Opens connections to what `address_of` gives, with our patience and care. Raises ImportError."""
     if address.get_backend_name() == "sqlite":
         engine = sa.create_engine(address, hide_parameters=True)
         sa.event.listen(engine, "connect", _safe_sqlite)

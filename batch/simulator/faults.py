@@ -30,6 +30,7 @@ class Trouble(StrEnum):
     BLOCKED = "blocked"  # 403 with an HTML page (#4681)
     UNAUTHORIZED = "unauthorized"  # 401 although the token is valid
     EXPIRED = "expired"  # the access token dies, then 401
+    REVOKED = "revoked"  # with it all tokens of the same login, then 401
     REDIRECT = "redirect"  # 307 to `location`
     OFFER_INCOMPLETE = "incomplete"  # POST product-offers as if its product had this outcome
     OFFER_SLOW = "slow"

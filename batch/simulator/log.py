@@ -22,7 +22,7 @@ class Exchange:
     headers: dict[str, str]
     body: str
     seller: str = ""
-    """The login whose valid token came with the request."""
+    """The login whose valid token came with the request, or whose refresh token."""
     fault: str = ""
     status: int | None = None
     answer_headers: dict[str, str] = field(default_factory=dict)

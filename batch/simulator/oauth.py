@@ -166,6 +166,9 @@ def device(call: Call) -> Answer:
     if form.get("client_id") != client_id:
         raise Refused(400, auth_error="invalid_request", detail="client_id is missing")
     waiting = call.world.tokens.device(client_id)
+    if call.world.settings.auto_consent:
+        seller_id = call.world.sellers[call.world.settings.auto_consent].id
+        call.world.tokens.decide_device(waiting.user_code, seller_id)
     page = f"{call.base_url}/skojarz-aplikacje"
     body = {
         "device_code": waiting.device_code,

@@ -58,7 +58,8 @@ def _begin(world: World, offer: Offer, outcome: str) -> Operation | None:
     operation = world.start_operation(offer, endless=outcome == Outcome.NEVER_ENDS)
     operation.creates = True
     operation.problems = [MISSING_PARAMETERS] if outcome == Outcome.SLOW_REFUSED else []
-    operation.vanished = outcome == Trouble.OPERATION_VANISHES
+    if outcome == Trouble.OPERATION_VANISHES:  # only its report is gone
+        operation.vanished, offer.operation = True, None
     return operation
 
 

@@ -12,6 +12,7 @@ import json
 import secrets
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from socket import socket
 
@@ -111,7 +112,7 @@ class Server:
 
     def _notice(self, call: Call) -> tuple[Exchange, Fault | None]:
         """Log a call and find the fault that waits for it."""
-        pair = self._world.tokens.whose(gate.bearer(call))
+        pair = self._world.tokens.whose(gate.bearer(call)) or self._world.tokens.renewed_by(call.text)
         seller = self._world.seller_by_id(pair.seller_id) if pair else None
         login = seller.login if seller else ""
         fault = self._world.faults.pick(call.method, call.path, login)
@@ -178,6 +179,8 @@ def _before(call: Call, fault: Fault) -> Answer | None:
     """The answer to a call that is not carried out, if it gets one."""
     if fault.trouble is Trouble.EXPIRED:
         call.world.tokens.expire_access(gate.bearer(call))
+    if fault.trouble is Trouble.REVOKED:
+        call.world.tokens.revoke_session(gate.bearer(call))
     if fault.trouble is Trouble.UNAUTHORIZED:
         return Refused(401, auth_error="invalid_token", detail="Access token expired").answer("")
     if fault.trouble is Trouble.BLOCKED:
@@ -215,8 +218,9 @@ async def _send(request: web.Request, answer: Answer | None, fault: Fault | None
     whole = answer.text().encode()
     response = web.StreamResponse(status=answer.status, headers=_headers(answer))
     response.content_length = len(whole)
-    await response.prepare(request)
-    await response.write(whole[: len(whole) // 2])
+    with suppress(ConnectionResetError):  # the client has gone
+        await response.prepare(request)
+        await response.write(whole[: len(whole) // 2])
     if request.transport is not None:
         request.transport.close()
     return response

@@ -40,4 +40,4 @@ class Settings:
     orders_stale: bool = False
     """An order that changes stays in the list with its old revision too."""
     auto_consent: str = ""
-    """The login that has consented before, so that `authorize` redirects at once."""
+    """The login that has consented before: `authorize` redirects at once, and a device has its consent."""

@@ -14,6 +14,7 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from batch.simulator.clock import Clock
 
@@ -146,6 +147,10 @@ class Tokens:
             return None
         return pair
 
+    def renewed_by(self, form: str) -> Pair | None:
+        """The pair that a request for its successor names."""
+        return self._by_refresh.get(dict(parse_qsl(form)).get("refresh_token", ""))
+
     def knows(self, access: str) -> bool:
         """Whether this access token was issued here, valid or not."""
         return access in self._by_access
@@ -154,6 +159,11 @@ class Tokens:
         """Kill one access token; its refresh token stays."""
         if access in self._by_access:
             self._by_access[access].access_dead = True
+
+    def revoke_session(self, access: str) -> None:
+        """Kill every token that was issued since the login that this access token comes from."""
+        if access in self._by_access:
+            self._end(self._by_access[access].session)
 
     def revoke(self, seller_id: str) -> None:
         """Kill every token of a seller, as a changed password does."""

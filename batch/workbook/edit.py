@@ -18,6 +18,7 @@ from batch.workbook.values import CellOut, Form, Link, content, is_link_formula,
 
 _COVERING = re.compile(rb"<(?:\w+:)?(?:dataValidation|conditionalFormatting|ignoredError|protectedRange)\s" + IN_TAG)
 _COL = re.compile(rb"<(?:\w+:)?col(\s" + IN_TAG + rb")")
+_SMALL = re.compile(rb"\d{1,9}")
 _VALUE = re.compile(rb"<(?:\w+:)?v(?:\s[^<>]*)?>([^<]*)<")
 
 
@@ -253,8 +254,9 @@ def _column_styles(head: bytes) -> dict[int, bytes]:
     styles = {}
     for tag in _COL.findall(head):
         named = attributes(tag)
-        if b"style" in named:
-            for column in range(int(named[b"min"]), int(named[b"max"]) + 1):
+        first, last = (named.get(end, b"") for end in (b"min", b"max"))
+        if b"style" in named and _SMALL.fullmatch(first) and _SMALL.fullmatch(last):
+            for column in range(int(first), min(int(last), MAX_COLUMN) + 1):
                 styles[column] = named[b"style"]
     return styles
 

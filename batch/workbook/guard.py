@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batch.errors import WorkbookError
 from batch.workbook.area import MAX_ROW, Area
-from batch.workbook.places import Book, Place
+from batch.workbook.places import Book, Place, table_area
 from batch.workbook.sheet import IN_TAG, SheetXml, attributes
 
 _NO_WRITE = 0o222
@@ -115,7 +115,7 @@ def _arrays(xml: SheetXml) -> Iterator[Area]:
 
 def _neighbours(book: Book, xml: SheetXml, place: Place, below: Area) -> Iterator[Area]:
     """Other tables and filters in the way."""
-    others = [Area.parse(book.package.xml(p).get("ref", "")) for p in place.sheet.tables if p != place.part]
+    others = [table_area(book.package, part) for part in place.sheet.tables if part != place.part]
     for area in (*others, *_areas(_FILTER, xml.tail)):
         if area.meets(below):
             yield area

@@ -15,6 +15,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -37,6 +38,10 @@ RATIO_MATTERS = 20 * MIB
 Part: TypeAlias = Sequence[bytes | memoryview]
 """The new content of a part, in pieces."""
 
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError,
+)  # fmt: skip
+"""What zipfile raises over a file whose structure is nonsense."""
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _UTF8 = ("utf-8", "utf8", "us-ascii", "ascii")
 
@@ -82,7 +87,7 @@ class Package:
         try:
             with self._zip.open(info) as stream:
                 data = stream.read(limit)  # zipfile stops at the declared size and then checks the CRC
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except _BROKEN as error:
             raise self.damaged(name) from error
         if len(data) != info.file_size:
             raise self.damaged(name)
@@ -147,6 +152,19 @@ class Package:
         comment = self._zip.comment
         yield struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(records), offset, len(comment)) + comment
 
+    def check_copies(self) -> None:
+        """Raise WorkbookError when a part could not be copied as it is."""
+        for info in self._infos.values():
+            self._raw_entry(info)
+
+    @contextmanager
+    def understanding(self, part: str) -> Iterator[None]:
+        """A part that is well-formed and says nonsense (no range where one should be, no number) is damaged."""
+        try:
+            yield
+        except ValueError as error:
+            raise self.damaged(part) from error
+
     def damaged(self, part: str = "") -> WorkbookError:
         """The error for a part that cannot be understood."""
         return WorkbookError("workbook_damaged", path=str(self.path), part=part)
@@ -184,7 +202,7 @@ class Package:
     def _raw_entry(self, info: zipfile.ZipInfo) -> _Entry:
         start = info.header_offset
         header = self.content[start : start + 30]
-        if header[:4] != b"PK\3\4":
+        if len(header) < 30 or header[:4] != b"PK\3\4":
             raise self.damaged(info.filename)
         name_length, extra_length = struct.unpack("<2H", header[26:30])
         data = start + 30 + name_length + extra_length
@@ -271,7 +289,7 @@ def _open_zip(path: Path, content: bytes) -> zipfile.ZipFile:
         raise WorkbookError("workbook_too_big", path=str(path), part="")
     try:
         return zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+    except _BROKEN as error:
         raise WorkbookError("workbook_damaged", path=str(path), part="") from error
 
 

@@ -8,7 +8,6 @@ rebuilds. A file that already says everything is not touched at all.
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,13 +69,16 @@ def check_writable(path: Path, *, growing: Collection[str] = ("Results",)) -> No
     """Raise WorkbookError for everything that would make writing fail; `growing` tables get a new body."""
     package = open_package(path)
     check_file(path)
+    package.check_copies()
     book = open_book(package)
+    Stored(book)
     for name, place in find_places(book, {*CELL_TABLES, *growing}).items():
         xml = _sound_sheet(package, place.sheet.part)
-        if name in growing:
-            check_growing(book, xml, place)
-        else:
-            check_columns(xml, place)
+        with package.understanding(place.sheet.part):
+            if name in growing:
+                check_growing(book, xml, place)
+            else:
+                check_columns(xml, place)
 
 
 def write_workbook(path: Path, changes: Sequence[TableChange], *, expect: Stamp | None = None) -> None:
@@ -150,13 +152,15 @@ def _apply(
         _check_rows(book, xml, place, change)
         edit = edit or SheetEdit(xml, place.sheet.name, stored)
         if isinstance(change, SetCells):
-            check_columns(xml, place, max(change.rows, default=0))
+            with book.package.understanding(place.sheet.part):
+                check_columns(xml, place, max(change.rows, default=0))
             set_cells(edit, place, change.rows)
         else:
             if isinstance(change, UpdateBody):
                 new = [BodyRow(None, values, change.stamp) for values in change.new]
                 change = SetBody(change.table, extended(edit, place, change.rows, new, change.stamp))  # noqa: PLW2901
-            check_growing(book, xml, place, place.first + max(len(change.rows), 1) - 1)
+            with book.package.understanding(place.sheet.part):
+                check_growing(book, xml, place, place.first + max(len(change.rows), 1) - 1)
             last = set_body(edit, place, change.rows)
             definition = _resized(book.package, place, last, filled=bool(change.rows))
             if definition is not None:
@@ -207,10 +211,16 @@ def _sound_sheet(package: Package, part: str) -> SheetXml:
         check_well_formed(data)
         try:
             xml = SheetXml(data)
-            deque(xml.rows(), maxlen=0)
+            _cut(xml)
         except NotPlainError:
             xml = SheetXml(plain(data))
-            deque(xml.rows(), maxlen=0)
+            _cut(xml)
     except NotPlainError as error:
         raise package.damaged(part) from error
     return xml
+
+
+def _cut(xml: SheetXml) -> None:
+    """Raise NotPlainError when a row, or a cell of it, cannot be told from the next."""
+    for _, start, end in xml.rows():
+        xml.row(xml.data[start:end])

@@ -141,14 +141,12 @@ def _tables(book: Book) -> Iterator[tuple[str, Sheet, str, etree._Element]]:
 def _place(book: Book, table: schema.Table, sheet: Sheet, part: str, root: etree._Element) -> Place:
     if sheet.kind != "worksheet":
         raise WorkbookError("sheet_unusual", sheet=sheet.name, table=table.name)
-    try:
-        area = Area.parse(root.get("ref", ""))
+    area = table_area(book.package, part)
+    with book.package.understanding(part):
         header, totals = int(root.get("headerRowCount", 1)), int(root.get("totalsRowCount", 0))
-    except ValueError as error:
-        raise book.package.damaged(part) from error
     names = [unescaped(e.get("name", "")) for e in root.iterfind("{*}tableColumns/{*}tableColumn")]
     first, last = area.top + header, area.bottom - totals
-    if len(names) != area.right - area.left + 1 or first > last + 1:
+    if len(names) != area.right - area.left + 1 or first > last + 1 or not {header, totals} <= {0, 1}:
         raise book.package.damaged(part)
     columns = columns_by_key(table, sheet.name, area.left, names)
     formulas = _formulas(area.left, root)
@@ -158,9 +156,15 @@ def _place(book: Book, table: schema.Table, sheet: Sheet, part: str, root: etree
 
 def _reach(book: Book, sheet: Sheet, area: Area) -> int:
     """The row above the next table below, else the end of the sheet."""
-    others = [Area.parse(book.package.xml(part).get("ref", "")) for part in sheet.tables]
+    others = [table_area(book.package, part) for part in sheet.tables]
     below = [other.top for other in others if other.top > area.bottom]
     return min(below, default=MAX_ROW + 1) - 1
+
+
+def table_area(package: Package, part: str) -> Area:
+    """The cells of the table defined in `part`, heading and totals included. Raises WorkbookError."""
+    with package.understanding(part):
+        return Area.parse(package.xml(part).get("ref", ""))
 
 
 def _formulas(left: int, root: etree._Element) -> dict[int, tuple[str, bool]]:

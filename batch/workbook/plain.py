@@ -7,11 +7,11 @@ order. It reads event by event, so that a sheet made to exhaust memory as a tree
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from batch.workbook.area import number, reference
+from batch.workbook.area import MAX_ROW, number, reference
 from batch.workbook.sheet import NotPlainError
 
 _MAX_DEPTH = 100
@@ -64,12 +64,13 @@ class _PlainWriter:
         local = name.rpartition(":")[2]
         if local == "row" and self._depth == 3:
             self._row_at = int(named.pop("r", self._row_at + 1))
+            if self._row_at > MAX_ROW:
+                self._refuse()
             named = {"r": str(self._row_at), **named}
             self._open_part()
             self._cell_at = 0
         elif local == "c" and self._depth == 4:
-            column = re.match("[A-Z]+", named.pop("r", ""))
-            self._cell_at = number(column[0].encode()) if column else self._cell_at + 1
+            self._cell_at = self._column(named.pop("r", None))
             named = {"r": reference(self._cell_at, self._row_at), **named}
             self._open_part()
         self._out.append(f"<{name}{''.join(f' {key}={_quoted(value)}' for key, value in named.items())}>")
@@ -88,6 +89,15 @@ class _PlainWriter:
             self._close_part(self._cells, self._cell_at)
         self._depth -= 1
 
+    def _column(self, stated: str | None) -> int:
+        """Where a cell stands in its row: as it says itself, else behind the one before."""
+        if stated is None:
+            return self._cell_at + 1
+        column = re.fullmatch(r"([A-Z]{1,3})\d{1,7}", stated, re.ASCII)
+        if column is None:
+            self._refuse()
+        return number(column[1].encode())
+
     def _text(self, text: str) -> None:
         self._out.append(escape(text, {"\r": "&#13;"}))
 
@@ -101,7 +111,7 @@ class _PlainWriter:
         parts[at] = "".join(self._out)
         self._out = self._outside.pop()
 
-    def _refuse(self, *_: object) -> None:
+    def _refuse(self, *_: object) -> NoReturn:
         msg = "not a worksheet we can take"
         raise ValueError(msg)
 

@@ -206,7 +206,8 @@ def _styles(book: Book) -> str:
     formats: list[int] = []
     if book.styles:
         root = book.package.xml(book.styles)
-        dates, elapsed = date_styles(root), elapsed_styles(root)
+        with book.package.understanding(book.styles):
+            dates, elapsed = date_styles(root), elapsed_styles(root)
         count = len(root.findall("{*}cellXfs/{*}xf"))
         formats = [46 if i in elapsed else 22 if i in dates else 0 for i in range(count)]
     cells = "".join(f'<xf numFmtId="{f}" applyNumberFormat="1" xfId="0"/>' for f in formats or [0])

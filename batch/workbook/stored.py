@@ -25,7 +25,8 @@ class Stored:
     def __init__(self, book: Book) -> None:
         self._book = book
         self.since_1904 = book.since_1904
-        dates = date_styles(book.package.xml(book.styles)) if book.styles else ()
+        with book.package.understanding(book.styles):
+            dates = date_styles(book.package.xml(book.styles)) if book.styles else frozenset()
         self.dates = frozenset(b"%d" % style for style in dates) | ({None} if 0 in dates else set())
 
     @cached_property

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batch.accounts.endpoint import PATIENCE, GrantRefused
-from batch.errors import AccountError, ApiError, Forbidden, NoAnswer, ServerTrouble, SettingsError, TooMany
+from batch.errors import AccountError, ApiError, NoAnswer, ServerTrouble, SettingsError, TooMany
 from batch.messages import LANGUAGES, catalogue
 from tests.helpers.accounts import Clock, Station
 from tests.helpers.token_endpoint import CLIENT_ID, AllegroTokens, token_endpoint
@@ -170,9 +170,10 @@ def test_an_error_code_that_echoes_the_token_is_not_repeated(pc: Station, allegr
     assert "SECRET" not in str(caught.value)
 
 
-def test_a_blocked_address_is_forbidden(pc: Station, allegro: AllegroTokens) -> None:
+def test_a_blocked_address_is_no_reason_to_log_in(pc: Station, allegro: AllegroTokens) -> None:
+    """It is asked once, and told as trouble that passes."""
     allegro.script = [{"status": 403, "answer": b"<html>you have been blocked</html>"}]
-    with pytest.raises(Forbidden) as caught:
+    with pytest.raises(ServerTrouble) as caught:
         pc.endpoint().refresh(allegro.refresh_token)
     assert allegro.requests == 1
     for language in LANGUAGES:

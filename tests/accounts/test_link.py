@@ -176,6 +176,38 @@ def test_a_foreign_answer_gets_a_page_of_its_own_and_the_waiting_goes_on(desk: D
     assert code == 0
 
 
+HOSTILE_REQUESTS = {
+    "POST": b"POST /?code=x&state=STATE HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+    "an address without end": b"GET /?code=" + b"x" * 100_000 + b"&state=STATE HTTP/1.1\r\n\r\n",
+    "headers without end": b"GET /?code=x&state=other HTTP/1.1\r\n" + b"X-A: b\r\n" * 500 + b"\r\n",
+    "no address at all": b"GET //[?code=x HTTP/1.1\r\n\r\n",
+    "no HTTP": b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n",
+    "half of the state": b"GET /?code=x&state=STAT HTTP/1.1\r\n\r\n",
+    "no state": b"GET /?code=x HTTP/1.1\r\n\r\n",
+    "the state twice, the last one foreign": b"GET /?code=x&state=STATE&state=y HTTP/1.1\r\n\r\n",
+}
+
+
+def test_requests_that_allegro_never_sends_do_not_end_the_waiting(desk: Desk) -> None:
+    """Each is refused and brings no code; then the true answer comes, and the account is linked."""
+    answers: dict[str, bytes] = {}
+
+    def browse(address: str) -> None:
+        state = asked_for(address)["state"].encode()
+        for name, request in HOSTILE_REQUESTS.items():
+            with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+                connection.settimeout(20)
+                with contextlib.suppress(ConnectionError):
+                    connection.sendall(request.replace(b"STATE", state).replace(b"STAT ", state[:-1] + b" "))
+                    answers[name] = connection.recv(65536)
+        desk.consent(address)
+
+    code, _, err = desk.link(browse=browse)
+    assert code == 0, err
+    assert len(exchanges(desk, "/auth/oauth/token")) == 1
+    assert {name: answer for name, answer in answers.items() if b" 200 " in answer.split(b"\r\n")[0]} == {}
+
+
 def test_a_spare_connection_does_not_keep_the_answer_away(desk: Desk) -> None:
     """Browsers open connections on which they ask nothing."""
     spare = socket.socket()
@@ -417,13 +449,46 @@ def test_a_port_in_use_on_the_other_loopback_address(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("token_file", "said"),
-    [("away/x.token", "away"), ("OneDrive - Firma/x.token", "OneDrive"), (".", "Nie można odczytać")],
+    [
+        ("away/x.token", "away"),
+        ("~/x.token", "~"),
+        ("OneDrive - Firma/x.token", "OneDrive"),
+        (".", "Nie można odczytać"),
+        ("/dev/null", "Nie można odczytać"),
+        ("Oferty.xlsx", "coś innego niż tokeny"),
+        ("batch.yaml", "coś innego niż tokeny"),
+        ("NUL", "Żaden plik nie może mieć nazwy"),
+        ("con.token", "Żaden plik nie może mieć nazwy"),
+        ("list.txt:tokeny", "Żaden plik nie może mieć nazwy"),
+        ("dwa\nwiersze", "Żaden plik nie może mieć nazwy"),
+        ("x" * 300, "Nie można zapisać"),
+    ],
 )
 def test_a_place_where_tokens_cannot_be_kept(desk: Desk, token_file: str, said: str) -> None:
     (desk.shop.folder / "OneDrive - Firma").mkdir()
     rows = [{"account": "e-sklep1", "environment": "simulator", "token_file": token_file}]
     desk.shop.fill([], Accounts=rows)
     assert said in nothing_opened(desk)
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_tokens_may_lie_anywhere(desk: Desk, above: bool) -> None:
+    """On a share, above the workbook's folder, in a folder of any name."""
+    place = desk.shop.folder / "udział" / "tokeny"
+    place.mkdir(parents=True)
+    token_file = f"../{desk.shop.folder.name}/udział/tokeny/x.token" if above else str(place / "x.token")
+    rows = [{"account": "e-sklep1", "environment": "simulator", "token_file": token_file}]
+    desk.shop.fill([], Accounts=rows)
+    code, _, err = desk.link()
+    assert (code, (place / "x.token").is_file()) == (0, True), err
+
+
+@pytest.mark.parametrize("broken", [b"", b"\0" * 600, b'{"access_token": "x'])
+def test_a_broken_token_file_is_replaced(desk: Desk, broken: bytes) -> None:
+    """It is ours, and logging in is what mends it."""
+    desk.file.write_bytes(broken)
+    code, _, err = desk.link()
+    assert (code, desk.held()["login"]) == (0, "e-sklep1"), err
 
 
 def test_an_account_that_is_not_in_the_workbook(desk: Desk) -> None:

@@ -45,7 +45,7 @@ def test_a_renewal_killed_at_any_step_is_made_good_by_the_next_start(
     request: pytest.FixtureRequest,
 ) -> None:
     """Only where the answer reached no disk, and 60 seconds have passed, must a person log in."""
-    one_in = 9 if shared.database and request.config.getoption("databases") == "short" else 1
+    one_in = 15 if shared.database and request.config.getoption("databases") == "short" else 1
     steps, outcomes = 1, []
     kill_at = 0
     while kill_at <= steps:

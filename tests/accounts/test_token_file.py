@@ -100,6 +100,9 @@ def test_fields_we_do_not_know_survive_a_rewrite() -> None:
         ({"expires_at": "0001-01-01T00:00:00+10:00"}, "expires_at"),
         ({"refreshed_at": SECRET}, "refreshed_at"),
         ({"login": 5}, "login"),
+        ({"login": "half \ud800 of a character"}, "login"),
+        ({"environment": "simulator\x1b[31m"}, "environment"),
+        ({"user_id": "1\n2"}, "user_id"),
         ({"user_id": [1]}, "user_id"),
         ({"generation": -1}, "generation"),
         ({"generation": "7"}, "generation"),
@@ -184,6 +187,15 @@ def test_what_cannot_be_opened_is_unreadable(tmp_path: Path) -> None:
     for name in ("folder.token", "nul\0byte", "x" * 300):
         with pytest.raises(AccountError, match="token_unreadable"):
             read_token(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_into_which_nobody_writes_is_unreadable(tmp_path: Path) -> None:
+    """Reading it would wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(AccountError) as caught:
+        read_token(tmp_path / "pipe")
+    assert caught.value.code == "token_unreadable"
 
 
 def test_the_secrets_are_not_in_the_repr() -> None:

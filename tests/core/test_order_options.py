@@ -61,6 +61,14 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize("field", ["{buyer_email.__class__}", "{buyer_email[0]}", "{buyer_email!r}", "{0}", "{}"])
+def test_a_field_of_the_notes_is_a_name_and_nothing_else(field: str) -> None:
+    """No way from it into the program."""
+    with pytest.raises(SettingsError) as stopped:
+        read(shop_notes=f"Od {field} {{buyer_login}}")
+    assert stopped.value.facts["unknown"] == [field]
+
+
 @pytest.mark.parametrize(("key", "value", "code", "words"), [(k, *v) for k, v in WRONG.items()], ids=WRONG)
 def test_a_setting_that_cannot_be_used_ends_the_run(key: str, value: object, code: str, words: list[str]) -> None:
     """The cell, the value and what is possible are named, in both languages."""

@@ -206,14 +206,15 @@ def test_a_stream_below_the_limit_does_not_use_up_the_hour_with_turns_it_loses()
 def test_turns_that_were_not_used_in_time_do_not_come_all_at_once(pause: float) -> None:
     """After a pause, no more than those of the last quarter of a second are there."""
     clock = FakeClock()
-    requests = budget(clock, Limit(9000))
+    limit = Limit(2490)
+    writes = Budget(Ledger(clock), clock, "k", limit, lease=OWN_LEASE)
     for _ in range(600):
-        requests.take()
+        writes.take()
     clock.sleep(pause)
     at_once = 0
-    while not requests.take():
+    while not writes.take():
         at_once += 1
-    assert at_once <= LATE / requests._limit.interval + 1
+    assert at_once <= LATE / limit.interval + 1
 
 
 def test_a_new_process_knows_what_the_hour_has_seen() -> None:

@@ -52,6 +52,7 @@ FAILED_TASKS: dict[str, tuple[list[str], bool]] = {
     "not there for the moment": (["SERVICE_UNAVAILABLE"], True),
     "took too long": (["RequestTimeout"], True),
     "another edit runs": (["OFFER_IS_BEING_PROCESSED"], True),
+    "another edit runs, in other words": (["OFFER_IS_BEING_EDITED"], True),
     "at the same time": (["CONCURRENT_MODIFICATION"], True),
     "one of several": (["PRICE_TOO_LOW", "TOO_MANY_REQUESTS"], True),
     "no such offer": (["OFFER_NOT_FOUND"], False),

@@ -1,9 +1,10 @@
 """The real program, killed by SIGKILL at one chosen moment of a run.
 
 A moment is `before:N` or `after:N` the N-th write to the journal (from 1), `replace:before` or `replace:after` the
-moment the workbook is replaced, or `never`. To load the program takes longer than to run it, so one process loads it
-and forks itself for every run: `python -m tests.helpers.kill_at LAG TIMES`. LAG is how long the list of offers is
-given, in seconds (-1: as long as users' is); TIMES is how much faster the clock of a run goes.
+moment the workbook is replaced, or `never`; a run that takes longer than its `seconds` is killed, too. To load the
+program takes longer than to run it, so one process loads it and forks itself for every run:
+`python -m tests.helpers.kill_at LAG TIMES`. LAG is how long the list of offers is given, in seconds (-1: as long as
+users' is); TIMES is how much faster the clock of a run goes.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import atexit
 import functools
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from dataclasses import dataclass
 from datetime import timedelta
@@ -118,11 +121,24 @@ def serve(lag: float, times: float) -> None:
         if not child:
             run_until(order, times, writing)
         os.close(writing)
-        with os.fdopen(reading, "rb") as counted:
-            writes = len(counted.read())
+        writes = watch(child, reading, order["seconds"])
         ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         sys.stdout.write(json.dumps([ended, writes]) + "\n")
         sys.stdout.flush()
+
+
+def watch(child: int, reading: int, seconds: float) -> int:
+    """Wait until a process ends, or kill it after so many seconds; the journal writes that it told of."""
+    deadline, writes = time.monotonic() + seconds, 0
+    while select.select([reading], [], [], max(deadline - time.monotonic(), 0))[0]:
+        told = os.read(reading, 65536)
+        if not told:
+            break
+        writes += len(told)
+    else:
+        os.kill(child, signal.SIGKILL)
+    os.close(reading)
+    return writes
 
 
 def run_until(order: dict[str, Any], times: float, writing: int) -> None:
@@ -131,7 +147,6 @@ def run_until(order: dict[str, Any], times: float, writing: int) -> None:
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), stream)
     os.environ.update(order["environment"])
     moment = order["moment"]
-    signal.alarm(int(order["seconds"]))
     if times != 1:
         hurry(times)
     watch_journal(moment, writing)

@@ -1,4 +1,4 @@
-"""A run that changes offers in every way, and its undo, killed at every step: one ordeal for CI and `tests.kill`."""
+"""A run that changes offers in every way and its undo, killed at every step, for CI and `tests.soak --steps`."""
 
 from __future__ import annotations
 

@@ -63,6 +63,14 @@ class Specification:
         self._registry: Registry[Any] = Registry().with_resource(URI, resource)
         self._seen: set[object] = set()
 
+    def part(self, operations: Iterable[tuple[str, str]]) -> dict[str, Any]:
+        """The file with these operations (method, template of the path) only. KeyError for one that is not there."""
+        paths: dict[str, Any] = {}
+        for method, template in operations:
+            name = next(path for path in self._document["paths"] if _bare(path) == _bare(template))
+            paths.setdefault(name, {})[method.lower()] = self._document["paths"][name][method.lower()]
+        return {**self._document, "paths": paths}
+
     def complaints(self, exchange: dict[str, Any], *, requests: bool = True) -> list[str]:
         """What is wrong with an exchange (shape of the simulator's log), in words; [] when all is well."""
         if exchange["path"].startswith(NOT_IN_THE_FILE):
@@ -282,6 +290,10 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
         yield error
     for inner in inside:
         yield from _leaves(inner)
+
+
+def _bare(template: str) -> str:
+    return re.sub(r"\{[^}]+\}", "{}", template)
 
 
 def _fits(template: str, path: str) -> bool:

@@ -101,9 +101,9 @@ class Server:
 
     def make(self, database: str, *, template: str = "template0") -> str:
         """A database made anew, empty or a copy; whoever is connected to it is thrown out. Its address."""
-        drops = [f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' for name in [database]]
+        drop = f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'
         out = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{template}'"
-        self.execute(*drops, out, f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        self.execute(drop, out, f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.url(database)
 
     def cut_off(self, database: str) -> None:

@@ -6,5 +6,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def whole_job(database: str) -> None:
-    """The journals of this test's shops lie in `database`."""
+def _all_are_whole_jobs(whole_job: str) -> None:
+    """Nothing else to prepare."""

@@ -19,6 +19,9 @@ import pytest
 
 from batch.execute import TROUBLES_IN_A_ROW, WORKERS
 from batch.simulator import Simulator, catalogue
+from tests.faults import TIMES as TABLE_TIMES
+from tests.faults import play, sample
+from tests.helpers.kill_at import forks_of
 from tests.helpers.shop import Shop
 
 TIMES = 40  # as fast as the clock on the wall: a minute of waiting takes one second and a half
@@ -124,11 +127,7 @@ CASES: dict[str, Case] = {
     "polls fail for a while": Case((fault("slow", {}, skip=2, count=2), status(503, POLL, count=3))),
     "polls are cut": Case((fault("slow", {}, skip=2), fault("cut_before", POLL, count=2))),
 }
-ON_POSTGRESQL = {
-    "test_trouble_and_the_run_after_it[cut after two, list 2 s late]",
-    "test_trouble_and_the_run_after_it[503 after all]",
-    "test_trouble_and_the_run_after_it[an operation never ends]",
-}
+ON_POSTGRESQL = {"test_trouble_and_the_run_after_it[cut after two, list 2 s late]"}
 STAYS_PENDING = {"an operation never ends"}
 
 
@@ -297,6 +296,12 @@ def test_one_broken_account_leaves_the_other_alone(tmp_path: Path, simulator: Si
     assert len(shop.offers("e-sklep2")) == ROWS
     simulator.faults.clear()
     assert shop.drafts()["counts"] == {"draft_created": ROWS, "skipped": ROWS}
+
+
+def test_a_sample_of_every_call_in_every_trouble() -> None:
+    """Each fault of the table in `tests.faults`, and each call of a run and of an undo; the command plays all of it."""
+    results = play(sample(24, runs=5, seed=58), lambda: forks_of(TABLE_TIMES))
+    assert {name: why for name, why in results.items() if why} == {}
 
 
 # --- a server of another kind

@@ -13,6 +13,7 @@ from tests.helpers.journals import wipe_journal
 from tests.helpers.kill_at import NEVER, Forks, Killer
 from tests.helpers.killed_updates import kill_at_every_step
 from tests.helpers.shop import Shop
+from tests.soak import PROMISES, soak
 
 GOOD = [{"ean": catalogue.gtin(n), "price": 20, "stock": 1} for n in range(2)]
 SLOW = {"ean": catalogue.SLOW, "price": 20, "stock": 1}
@@ -57,5 +58,12 @@ def test_drafts_killed_at_every_step(tmp_path: Path, when: str) -> None:
 
 
 def test_updates_and_undo_killed(tmp_path: Path) -> None:
-    """One moment in six of a run that changes offers in every way, and of its undo; `tests.kill --steps` takes all."""
+    """One moment in six of a run that changes offers in every way, and of its undo; `tests.soak --steps` takes all."""
     assert kill_at_every_step(tmp_path, one_in=6, first=1) > 10
+
+
+def test_a_short_soak(tmp_path: Path) -> None:
+    """A workbook in all weathers, killed at random; `tests.soak` takes thousands of rows and hundreds of kills."""
+    figures = soak(tmp_path, rows=80, kills=3, seed=7, desks=1)
+    assert figures["kills"] == 3
+    assert {promise: figures[promise] for promise in PROMISES} == dict.fromkeys(PROMISES, 0), figures["details"]

@@ -376,6 +376,28 @@ def test_files_of_the_orders(shop: Shop) -> None:
     assert epp[-1] == ""
 
 
+def test_nothing_that_a_buyer_writes_is_carried_out(shop: Shop) -> None:
+    """Not as a formula in the sheet or the CSV, not as a template: it stays what was written."""
+    hostile = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "{{ 7*7 }}", "{% raw %}", "{buyer_email.__class__}", "{item_id}"]
+    orders = [
+        shop.simulator.add_order("e-sklep1", [{"name": text, "external_id": text}], messageToSeller=text)
+        for text in hostile
+    ]
+    summary = run(shop)
+    rows = {row["order_id"]: row for row in shop.table("Orders") if row["line_id"] != "delivery"}
+    for order, text in zip(orders, hostile, strict=True):
+        shown = rows[order["id"]]
+        assert (shown["name"], shown["shop_notes"]) == (text.strip(), text.strip())
+    assert b"<f>" not in parts(shop.workbook)[sheet_part("Orders")]
+    made = files(summary, shop)
+    fields = [field for line in made["orders.csv"].decode("utf-8-sig").split("\r\n") for field in line.split(";")]
+    assert not [field for field in fields if field.strip('"').startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert "'=1+1" in fields
+    assert all(text in [line["name"] for one in json.loads(made["orders.json"]) for line in one["rows"]]
+               for text in hostile)  # fmt: skip
+    assert b'"{{ 7*7 }}"' in made["subiekt.epp"]
+
+
 def epp_fields(line: str) -> list[str]:
     return re.findall(r'(?:^|,)("(?:[^"]|"")*"|[^,"]*)', line)
 
@@ -390,6 +412,8 @@ def test_the_users_templates_replace_and_add_files(shop: Shop) -> None:
         "zly.txt": "{{ orders[0].nothing }}",
         "ciekawski.txt": "{{ orders.__class__.__mro__[1].__subclasses__() }}",
         "pusty.txt": "{% for %}",
+        "bez konca.txt": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "ogromny.txt": "{{ 'x' * 10**14 }}",
     }.items():
         (folder / f"{name}.j2").write_text(text, "utf-8")
     order = shop.simulator.add_order("e-sklep1")
@@ -398,6 +422,6 @@ def test_the_users_templates_replace_and_add_files(shop: Shop) -> None:
     assert set(made) == {"orders.csv", "orders.json", "subiekt.epp", "moje.txt"}
     assert made["orders.csv"].decode("utf-8-sig") == f"{order['id']};29.99\r\n"
     assert made["moje.txt"] == f"{datetime.now(UTC).year} 1".encode()
-    for name in ("zly.txt", "ciekawski.txt", "pusty.txt"):
+    for name in ("zly.txt", "ciekawski.txt", "pusty.txt", "bez konca.txt", "ogromny.txt"):
         assert name in said(summary)
     assert summary.exit_code == 0

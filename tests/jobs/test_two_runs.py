@@ -20,10 +20,6 @@ from tests.helpers.journals import journal_url
 from tests.helpers.shop import Shop
 
 PRODUCTS = "Produkty"
-ON_POSTGRESQL = {
-    "test_two_workbooks_with_the_same_products_at_once[0]",
-    "test_a_run_that_is_still_trying_is_not_overtaken",
-}
 POST = {"method": "POST", "path": "/sale/product-offers"}
 
 

@@ -27,7 +27,16 @@ from tests.helpers.shop import Shop, fetch_orders
 TIMES = 20
 ROWS = 6
 on_postgresql = pytest.mark.parametrize("database", [POSTGRESQL], indirect=True)
-pytestmark = on_postgresql
+pytestmark = [on_postgresql, pytest.mark.usefixtures("whole_job")]
+ON_POSTGRESQL = {
+    "test_what_one_station_left_in_doubt_the_other_settles[sent]",
+    "test_the_second_station_is_told_who_is_at_work",
+    "test_a_database_that_goes_away_in_the_middle[back at once]",
+    "test_without_its_database_nothing_is_sent[away]",
+    "test_stations_renew_the_pair_in_the_database_for_each_other",
+    "test_link_tokens_and_doctor_know_the_database",
+    "test_the_journal_moves_by_command",
+}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from batch.errors import WorkbookError
 from batch.messages import catalogue
 from batch.workbook.patch import BodyRow, SetBody, SetCells, check_writable, write_workbook
 from batch.workbook.read import read_workbook
-from tests.helpers.books import make_book, rebuild, replacing, sheet_part, table_part
+from tests.helpers.books import make_book, parts, rebuild, replacing, sheet_part, table_part
 
 ROOT = Path(__file__).parents[2]
 PRODUCTS, RESULTS, TABLE = sheet_part("Products"), sheet_part("Results"), table_part("Products")
@@ -85,6 +85,17 @@ def binary_workbook(folder: Path) -> Path:
     return changed(folder, "[Content_Types].xml", change)
 
 
+def foreign_table(folder: Path, change: Callable[[bytes], bytes]) -> Path:
+    """The sheet of the products holds another table, whose definition is changed."""
+
+    def add(workbook: Any) -> None:
+        workbook.get_worksheet_by_name("Produkty").add_table("N1:O3", {"name": "Mine"})
+
+    path = book(folder, finish=add)
+    part = next(name for name, data in parts(path).items() if b'"Mine"' in data and name.startswith("xl/tables/"))
+    return rebuild(path, {part: change})
+
+
 def folder_as_file(folder: Path) -> Path:
     path = folder / "b.xlsx"
     path.mkdir()
@@ -112,6 +123,11 @@ UNREADABLE: list[tuple[str, Callable[[Path], Path], str]] = [
     ("table cut off", lambda f: changed(f, TABLE, lambda d: d[:-30]), DAMAGED),
     ("table ref nonsense", lambda f: changed(f, TABLE, replacing("A1:L3", "A1:XFE3")), DAMAGED),
     ("unknown encoding", lambda f: changed(f, PRODUCTS, replacing("UTF-8", "KLINGON")), DAMAGED),
+    ("other table's ref nonsense", lambda f: foreign_table(f, replacing("N1:O3", "everywhere")), DAMAGED),
+    ("header rows below zero", lambda f: changed(f, TABLE, replacing('totalsRowShown="0"', 'headerRowCount="-5"')),
+     DAMAGED),
+    ("formats without numbers", lambda f: changed(f, "xl/styles.xml", replacing('<xf numFmtId="', '<xf numFmtId="x')),
+     DAMAGED),
     ("same row twice", lambda f: changed(f, PRODUCTS, replacing('<row r="3"', '<row r="2"')), DAMAGED),
     ("table missing", lambda f: changed(f, TABLE, replacing('"Products"', '"Other"')), "table_missing"),
     ("heading missing", lambda f: changed(f, TABLE, replacing('"Cena"', '"Kwota"')), "heading_missing"),
@@ -217,6 +233,14 @@ BOMBS: list[tuple[str, Callable[[Path], Path], str]] = [
      DAMAGED),
     ("deep nesting in a table", lambda f: changed(f, TABLE, replacing("<tableColumns", "<a>" * 50_000)),
      DAMAGED),
+    ("cell of a million letters", lambda f: changed(f, PRODUCTS, replacing(
+        '<c r="B2"', '<!-- --><c r="' + "A" * 10**6 + '2"')), DAMAGED),
+    ("entities from elsewhere", lambda f: changed(f, PRODUCTS, lambda d: d.replace(
+        b"?>", b'?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>', 1)), TOO_BIG),
+    ("millions of strings", lambda f: changed(f, "xl/sharedStrings.xml", replacing(
+        "</sst>", "<si/>" * 4_000_000 + "</sst>")), ""),
+    ("extent of milliards", lambda f: changed(f, PRODUCTS, replacing('<dimension ref="A1:L3"/>',
+        '<dimension ref="A1:XFD9999999999"/>')), ""),
     ("row of milliards", lambda f: changed(f, PRODUCTS, replacing('<row r="3"', '<row r="9999999"')), DAMAGED),
     ("two million rows", lambda f: changed(f, PRODUCTS, replacing("<sheetData>", "<sheetData>" + "<row/>" * 2_000_000)),
      DAMAGED),
@@ -226,7 +250,7 @@ BOMBS: list[tuple[str, Callable[[Path], Path], str]] = [
 
 @pytest.mark.parametrize(("make", "code"), [c[1:] for c in BOMBS], ids=[c[0] for c in BOMBS])
 def test_bombs(tmp_path: Path, make: Callable[[Path], Path], code: str) -> None:
-    """Refused within 500 MB of memory, by a process that could not take more."""
+    """Refused, or read where there is no code, within 500 MB of memory, by a process that could not take more."""
     path = make(tmp_path)
     script = (
         "import resource, sys, pathlib\n"
@@ -317,6 +341,15 @@ def table_below(folder: Path) -> Path:
     return book(folder, finish=add)
 
 
+def broken_header(folder: Path) -> Path:
+    """A part that we never read has no header of its own; the directory still names it."""
+    path = book(folder)
+    with zipfile.ZipFile(path) as package:
+        at = package.getinfo("docProps/core.xml").header_offset
+    data = path.read_bytes()
+    return raw(folder, path.name, data[:at] + b"XX" + data[at + 2 :])
+
+
 UNWRITABLE: list[tuple[str, Callable[[Path], Path], str]] = [
     ("file read-only", mode(0o444), "workbook_read_only"),
     ("folder read-only", closed_folder, "folder_read_only"),
@@ -339,6 +372,12 @@ UNWRITABLE: list[tuple[str, Callable[[Path], Path], str]] = [
     ("formula below", below('<row r="9000"><c r="A9000"><f>1</f></c></row>'), "below_table"),
     ("table below", table_below, "below_table"),
     ("filter below", tail('<autoFilter ref="A30:C40"/>', "Results"), "below_table"),
+    ("merged nonsense", tail('<mergeCells><mergeCell ref="everywhere"/></mergeCells>'), DAMAGED),
+    ("filter nonsense", tail('<autoFilter ref="A0"/>', "Results"), DAMAGED),
+    ("array nonsense", instead("J2", '<c r="J2"><f t="array" ref="?">1</f></c>'), DAMAGED),
+    ("the same cell twice", lambda f: changed(
+        f, PRODUCTS, lambda d: re.sub(rb'(<c r="B2".*?</c>)', rb"\1\1", d)), DAMAGED),
+    ("a part that cannot be copied", broken_header, DAMAGED),
     ("macro sheet", lambda f: changed(f, "xl/_rels/workbook.xml.rels", replacing(
         'worksheet" Target="worksheets/sheet3.xml', 'xlMacrosheet" Target="worksheets/sheet3.xml')), "sheet_unusual"),
 ]  # fmt: skip
@@ -358,6 +397,15 @@ def test_what_cannot_be_written(tmp_path: Path, make: Callable[[Path], Path], co
     assert (path.read_bytes(), sorted(path.parent.iterdir())) == (before, names)
 
 
+def escaping(folder: Path) -> Path:
+    """Parts are read from memory and copied: nothing is ever unpacked to a place that a name tells."""
+    path = book(folder)
+    with zipfile.ZipFile(path, "a") as package:
+        for name in ("../../outside.txt", "/tmp/outside.txt", "C:\\outside.txt"):
+            package.writestr(name, b"x")
+    return path
+
+
 HARMLESS: list[tuple[str, Callable[[Path], Path]]] = [
     ("nothing unusual", book),
     ("protected sheet", tail('<sheetProtection sheet="1" objects="1"/>')),
@@ -365,6 +413,11 @@ HARMLESS: list[tuple[str, Callable[[Path], Path]]] = [
     ("merged title above", tail('<mergeCells><mergeCell ref="A1:L1"/></mergeCells>')),
     ("formula in our column", instead("J2", '<c r="J2"><f>1+1</f><v>2</v></c>')),
     ("value beside the growing table", below('<row r="9"><c r="Z9"><v>1</v></c></row>')),
+    ("column formats without end", lambda f: changed(f, PRODUCTS, replacing(
+        "<cols>", '<cols><col min="1" max="999999999" style="0"/><col min="x" max="2" style="1"/><col style="1"/>'))),
+    ("names that lead out of the package", escaping),
+    ("entities from elsewhere", lambda f: changed(f, "docProps/app.xml", lambda d: d.replace(
+        b"?>", b'?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>', 1))),
     ("format below the growing table", below('<row r="9"><c r="C9" s="1"/></row>')),
 ]  # fmt: skip
 

@@ -165,6 +165,9 @@ def collect(
         _print_summary(summary, words, as_json=as_json)
         if as_json:
             typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
+    if collected.forgot:
+        _say(_explain(collected.forgot, words))
+        raise typer.Exit(4)
     if not collected.summaries:
         _say(words.say("collect_nothing"))
     for run, accounts in collected.under_way.items():

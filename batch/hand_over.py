@@ -39,11 +39,13 @@ from batch.world import World
 class Collected:
     """What is known of the runs handed over: a summary for each that has news, and what workers still have to do.
 
-    `under_way`: run -> account -> rows.
+    `under_way`: run -> account -> rows. `forgot` is why answers that stand in the workbook by now will be written
+    again, in their places.
     """
 
     summaries: list[Summary] = field(default_factory=list)
     under_way: dict[str, dict[str, int]] = field(default_factory=dict)
+    forgot: JournalError | None = None
 
 
 def check_server(settings: Settings) -> None:
@@ -163,7 +165,7 @@ def collect(request: Request, world: World) -> Collected:
                 words=request.words,
             )
             if forgot := deliver(desk, book, answers, journal):
-                raise forgot  # what stands in the workbook by now is written once more, in its place
+                return Collected(forgot=forgot)
         under_way = {name: _under_way(run, done[name]) for name, run in queued.items()}
         summaries = []
         for name, parts in news.items():

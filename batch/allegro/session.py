@@ -6,6 +6,7 @@ must not travel to another host. Answers are read through a cap, within a deadli
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import random
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
@@ -41,6 +42,8 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 ANSWER_SECONDS = 60.0  # a server that drips bytes must not hold a run forever
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+BROKEN = (urllib3.exceptions.HTTPError, OSError, ValueError)
+"""What a call that comes to nothing raises; ValueError is a header that cannot be sent, or a chunk of -5 bytes."""
 LANGUAGES = {"pl": "pl-PL", "en": "en-US"}
 
 log = logging.getLogger(__name__)
@@ -78,27 +81,10 @@ class AccessTokens(Protocol):
 
 def new_http() -> requests.Session:
     """A session whose connections suffice for all lanes; it never retries by itself."""
-    http = _Http()
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=MOST_LANES, max_retries=0)
-    http.mount("https://", adapter)
+    http = requests.Session()
+    http.mount("https://", HTTPAdapter(pool_connections=2, pool_maxsize=MOST_LANES, max_retries=0))
     http.mount("http://", _Direct(pool_connections=2, pool_maxsize=MOST_LANES, max_retries=0))
     return http
-
-
-class _Http(requests.Session):
-    """Looks for the system's proxies and certificates once for each host: requests does it for each call, and that
-    takes a third of a call's processor time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._settings: dict[tuple[str, str], Any] = {}
-
-    def merge_environment_settings(self, url: Any, *asked: Any) -> Any:
-        """As requests does. What is asked for is the same in all calls to a host."""
-        scheme, host = urlsplit(url)[:2]
-        if (scheme, host) not in self._settings:
-            self._settings[scheme, host] = super().merge_environment_settings(url, *asked)
-        return self._settings[scheme, host]
 
 
 class _Direct(HTTPAdapter):
@@ -107,6 +93,26 @@ class _Direct(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         """As the adapter does, without proxies."""
         return super().send(request, *arguments, **{**options, "proxies": None})
+
+    def get_connection_with_tls_context(self, request: Any, *arguments: Any, **options: Any) -> Any:
+        """As the adapter does, without proxies."""
+        return super().get_connection_with_tls_context(request, *arguments, **{**options, "proxies": None})
+
+
+def connections(http: requests.Session, url: str) -> urllib3.HTTPConnectionPool:
+    """The connections of `http` to a host, with the proxy and the certificates that the system has for it.
+
+    Looking for these and dressing up a call as requests does takes as long as the call itself. Raises what requests
+    raises when there is no such host or file.
+    """
+    request = requests.Request("GET", url).prepare()
+    found = http.merge_environment_settings(url, {}, None, None, None)
+    adapter = http.get_adapter(url)
+    assert isinstance(adapter, HTTPAdapter)
+    pool = adapter.get_connection_with_tls_context(request, found["verify"], proxies=found["proxies"])
+    assert isinstance(pool, urllib3.HTTPConnectionPool)
+    adapter.cert_verify(pool, url, found["verify"], None)  # type: ignore[no-untyped-call]  # requests has no types there
+    return pool
 
 
 @dataclass
@@ -286,20 +292,23 @@ class ApiSession:
         """One request; None when Allegro does not accept the token."""
         headers = {
             "Accept": media_type,
+            "Accept-Encoding": "gzip, deflate",
             "Accept-Language": LANGUAGES[self.language],
+            "Authorization": f"Bearer {token}",
             "User-Agent": self.user_agent,
         }
         data = None
         if body is not None:
             headers["Content-Type"] = media_type
             data = json.dumps(body, ensure_ascii=False).encode()
+        target = f"{path}?{urlencode(params, doseq=True)}" if params else path
         traffic = self.traffic
         if budget is None and method != "GET":
             budget = traffic.writes
         with traffic.lanes.lane(asking=budget is None):
             waited = traffic.take(budget, weight)
             begun = self.clock.monotonic()
-            status, answer_headers, content = self._exchange(method, path, params, data, headers, _Bearer(token))
+            status, answer_headers, content = self._exchange(f"{method} {path}", method, target, data, headers)
             traffic.lanes.answered(self.clock.monotonic() - begun, waited=waited)
         log.debug("%s %s -> %s (trace-id %s)", method, path, status, answer_headers.get("trace-id"))
         if status == 401:
@@ -309,33 +318,42 @@ class ApiSession:
         return self._understand(status, answer_headers, content, f"{method} {path}")
 
     def _exchange(
-        self, method: str, path: str, params: Any, data: bytes | None, headers: dict[str, str], auth: _Bearer
+        self, call: str, method: str, target: str, data: bytes | None, headers: dict[str, str]
     ) -> tuple[int, Mapping[str, str], bytes]:
-        call = f"{method} {path}"
         try:
-            with self.http.request(
+            response = self.pool.urlopen(
                 method,
-                self.api_url + path,
-                params=params,
-                data=data,
+                urlsplit(self.api_url).path + target,
+                body=data,
                 headers=headers,
-                auth=auth,
-                allow_redirects=False,
-                stream=True,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-            ) as response:
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            )
+            try:
                 content = self._read(response, call)
-                return response.status_code, response.headers, content
-        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:  # a chunk of -5 bytes
+            except BaseException:
+                response.close()  # what else comes through this connection belongs to no call
+                raise
+            response.release_conn()
+        except BROKEN as error:
             raise NoAnswer("no_answer", sent=_was_sent(error), call=call, reason=type(error).__name__) from error
+        else:
+            return response.status, response.headers, content
 
-    def _read(self, response: requests.Response, call: str) -> bytes:
+    @functools.cached_property
+    def pool(self) -> urllib3.HTTPConnectionPool:
+        """The connections to Allegro."""
+        return connections(self.http, self.api_url)
+
+    def _read(self, response: urllib3.BaseHTTPResponse, call: str) -> bytes:
         deadline = self.clock.monotonic() + ANSWER_SECONDS
         content = bytearray()
-        while chunk := response.raw.read1(65536, decode_content=True):  # what is there, not waiting for so many bytes
+        while chunk := response.read1(65536, decode_content=True):  # what is there, not waiting for so many bytes
             content += chunk
             if len(content) > MAX_ANSWER_BYTES or self.clock.monotonic() > deadline:
-                raise ServerTrouble("answer_unusable", status=response.status_code, call=call)
+                raise ServerTrouble("answer_unusable", status=response.status, call=call)
         return bytes(content)
 
     def _understand(self, status: int, headers: Mapping[str, str], content: bytes, call: str) -> Answer:
@@ -374,23 +392,9 @@ def _json(content: bytes) -> Any:
     return data
 
 
-class _Bearer(requests.auth.AuthBase):
-    """The token as `auth`, so that a .netrc file cannot replace it."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
 def _was_sent(error: Exception) -> bool:
     """False only when it is certain that no byte of the request arrived."""
-    if isinstance(error, requests.ConnectTimeout):
-        return False
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return not isinstance(reason, urllib3.exceptions.NewConnectionError)
+    return not isinstance(error, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
 
 
 def _seconds(header: str | None) -> float | None:

@@ -20,13 +20,20 @@ def letters(column: int) -> bytes:
     return name
 
 
-@lru_cache(maxsize=MAX_COLUMN)
-def number(name: bytes) -> int:
-    """A -> 1, AA -> 27."""
-    found = 0
-    for letter in name:
-        found = found * 26 + letter - 64
-    return found
+class _Numbers(dict[bytes, int]):
+    """Keeps what it has found: looked up faster than a call is made, and asked for every cell."""
+
+    def __missing__(self, name: bytes) -> int:
+        found = 0
+        for letter in name:
+            found = found * 26 + letter - 64
+        if len(name) <= 3:
+            self[name] = found
+        return found
+
+
+number = _Numbers().__getitem__
+"""A -> 1, AA -> 27."""
 
 
 def reference(column: int, row: int) -> str:

@@ -115,10 +115,11 @@ def _new_row(
                 edit.place(at, column, None)
     ours = {column: values.get(key) for key, column in place.columns.items()}
     edit.put(at, ours, styles)
+    cells = edit.row(at).cells
     for column in place.columns_between():
         if column in place.formulas and column not in ours:
             _calculate(edit, place, at, column, pattern.get(column))
-        elif (beyond and column not in edit.row(at).cells) or (column not in ours and _is_filled(edit, at, column)):
+        elif (beyond and column not in cells) or (column not in ours and _is_filled(edit, at, column)):
             edit.place(at, column, made(None, styles.get(column), b""))
     if edit.is_changed(at) and not beyond:
         row = edit.row(at)

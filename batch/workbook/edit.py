@@ -61,7 +61,8 @@ class SheetEdit:
         """Pack a row up when nothing more is expected to happen to it."""
         row = self._opened.pop(at, None)
         if row is not None and at in self._changed:
-            self._note_extent(row)
+            if row.cells:
+                self._note_extent(at, min(row.cells), max(row.cells))
             self._written[at] = self.xml.written(row)
 
     def touch(self, at: int) -> RowXml:
@@ -78,18 +79,25 @@ class SheetEdit:
 
         A cell keeps its style; one without takes that of its row, else of `styles`, else of the sheet's column.
         """
-        row, stored = self.row(at), self._stored
+        row, stored, prefix = self.row(at), self._stored, self.xml.prefix
+        cells = row.cells
         of_row = _row_style(row) if row.tag else None
         differed = False
         for column, value in values.items():
-            raw = row.cells.get(column)
+            raw = cells.get(column)
             cell = self.xml.cell(raw) if raw else None
             own = cell.style if cell else None
             style = own or of_row or styles.get(column) or self._columns.get(column)
             form = written_form(value, date_style=style in stored.dates, since_1904=stored.since_1904)
-            if not self._holds(cell, form):
-                self.place(at, column, made(form, own if form is None else style, self.xml.prefix))
-                differed = True
+            if cell is None and form is not None and form.__class__ is not Link:  # nothing that `place` looks after
+                cells[column] = self.xml.cell_xml(at, column, *tag_and_content(form, style, prefix))
+            elif self._holds(cell, form):
+                continue
+            else:
+                self.place(at, column, made(form, own if form is None else style, prefix))
+            differed = True
+        if differed:
+            self._changed.add(at)
         return differed
 
     def place(self, at: int, column: int, cell: CellXml | None) -> None:
@@ -108,7 +116,7 @@ class SheetEdit:
         if cell is None:
             cells.pop(column, None)
         else:
-            cells[column] = self.xml.cell_written(at, column, cell)
+            cells[column] = self.xml.cell_xml(at, column, cell.tag, cell.inside)
 
     def value(self, cell: CellXml) -> str | float | bool | None:
         """What a cell holds: a text, a number, or None when blank. Errors are their text."""
@@ -159,7 +167,7 @@ class SheetEdit:
                 origin, text = masters[formula.shared_group]
                 own = self.shift(text, at.top - origin.top, at.left - origin.left, at)
                 alone = CellXml(cell.tag, formula.replaced(cell.inside, own))
-                self.touch(at.top).cells[at.left] = self.xml.cell_written(at.top, at.left, alone)
+                self.touch(at.top).cells[at.left] = self.xml.cell_xml(at.top, at.left, alone.tag, alone.inside)
 
     def _shared(self) -> Iterator[tuple[Area, CellXml, Formula]]:
         """Every cell with a formula stored once for many."""
@@ -212,11 +220,9 @@ class SheetEdit:
         before = bisect_right(numbers, at)
         return self._rows[numbers[before - 1]][1] if before else self.xml.body_start
 
-    def _note_extent(self, row: RowXml) -> None:
-        if row.cells:
-            left, top, right, bottom = self._extent or (MAX_COLUMN, row.at, 1, row.at)
-            extent = (min(left, *row.cells), min(top, row.at), max(right, *row.cells), max(bottom, row.at))
-            self._extent = extent
+    def _note_extent(self, at: int, first: int, last: int) -> None:
+        left, top, right, bottom = self._extent or (first, at, last, at)
+        self._extent = (min(left, first), min(top, at), max(right, last), max(bottom, at))
 
     def _head(self) -> bytes:
         """Everything before the cells, the stated extent of the sheet widened to hold the changed rows."""
@@ -232,11 +238,16 @@ class SheetEdit:
 
 def made(form: Form, style: bytes | None, prefix: bytes) -> CellXml | None:
     """A new cell; None for one that holds nothing and looks like nothing."""
-    kind, inside = content(form, prefix)
-    tag = b' s="%s"' % style if style else b""
-    if kind:
-        tag += b' t="%s"' % kind
+    tag, inside = tag_and_content(form, style, prefix)
     return CellXml(tag, inside) if tag or inside else None
+
+
+def tag_and_content(form: Form, style: bytes | None, prefix: bytes) -> tuple[bytes, bytes]:
+    """The attributes and the children of a new cell."""
+    kind, inside = content(form, prefix)
+    if style:
+        return (b' s="%s" t="%s"' % (style, kind) if kind else b' s="%s"' % style), inside
+    return (b' t="%s"' % kind if kind else b""), inside
 
 
 def _is_link(cell: CellXml) -> bool:

@@ -9,6 +9,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from datetime import datetime, time
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Protocol, TypeAlias
 
@@ -42,9 +43,8 @@ class Calamine:
             return
         left = sheet.start[1] + 1
         pick = _picker([c - left for c in columns], sheet.width)
-        for number, row in enumerate(sheet.iter_rows(), 1):  # the first filled column on, but from row 1 on
-            if first <= number <= last:
-                yield number, pick(row)
+        rows = islice(sheet.iter_rows(), first - 1, last)  # the first filled column on, but from row 1 on
+        yield from zip(range(first, last + 1), map(pick, rows), strict=False)
 
 
 class Openpyxl:

@@ -34,6 +34,7 @@ MAX_SMALL = 16 * MIB  # parts that are parsed into a tree
 MAX_ELEMENTS = 400_000  # a tree takes some 400 bytes for each
 MAX_RATIO = 250  # Excel's own sheets shrink 5 to 30 times, a bomb 1000 times
 RATIO_MATTERS = 20 * MIB
+BLOCK = 256 * 1024  # bytes packed at a time
 
 Part: TypeAlias = Sequence[bytes | memoryview]
 """The new content of a part, in pieces."""
@@ -296,12 +297,25 @@ def _open_zip(path: Path, content: bytes) -> zipfile.ZipFile:
 def _entry(info: zipfile.ZipInfo, part: Part) -> _Entry:
     packer = zlib.compressobj(5, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed, crc, size = bytearray(), 0, 0
-    for piece in part:
-        packed += packer.compress(piece)
-        crc = zlib.crc32(piece, crc)
-        size += len(piece)
+    for block in _blocks(part):
+        packed += packer.compress(block)
+        crc = zlib.crc32(block, crc)
+        size += len(block)
     packed += packer.flush()
     return _Entry(info, bytes(packed), crc, size, zipfile.ZIP_DEFLATED)
+
+
+def _blocks(part: Part) -> Iterator[bytes]:
+    """The pieces of a part, joined to blocks of which each is worth a call of the packer."""
+    waiting: list[bytes | memoryview] = []
+    size = 0
+    for piece in part:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= BLOCK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
 
 
 def _plain_name(name: str) -> str:

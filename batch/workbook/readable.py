@@ -17,7 +17,7 @@ from batch.workbook.area import MAX_COLUMN, MAX_ROW, number
 from batch.workbook.package import MIB, Package
 from batch.workbook.places import Book, Sheet
 from batch.workbook.plain import plain
-from batch.workbook.sheet import NotPlainError, SheetXml
+from batch.workbook.sheet import NotPlainError, SheetXml, occurs
 from batch.workbook.stored import date_styles, elapsed_styles, shared_items
 from batch.workbook.values import NOT_CALCULATED, Cell, unescaped
 
@@ -28,6 +28,7 @@ PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 
 MAX_DENSE = 6_000_000  # cells of a rectangle; each takes 32 bytes in python-calamine, filled or not
 MAX_TEXT = 256 * MIB  # of all cells, where many cells share a long string
+SHORTEST_CELL = 20  # bytes of a cell with a shared string
 
 MARK = "\ufdd0"  # a character for a program's own use: keeps `_x0041_` from being decoded by one library only
 _ESCAPE = re.compile(rb"_(?=x[0-9A-Fa-f]{4}_)")
@@ -48,12 +49,11 @@ def readable(book: Book, sheets: Sequence[Sheet]) -> Readable:
     """The checked package with `sheets` in the given order. Raises WorkbookError for what is broken or too big."""
     package, known, heights, dense, escaped = book.package, [], [], True, False
     strings = package.text(book.strings) if book.strings else b"<sst/>"
-    longest = max(map(len, strings.split(b"</si>")))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as out:
         for index, sheet in enumerate(sheets, 1):
             xml, unusual = _plain_sheet(package, sheet.part)
-            _check_texts(package, sheet.part, xml, strings, longest)
+            _check_texts(package, sheet.part, xml, strings)
             heights.append(_height(xml))
             dense = dense and _is_dense(xml, heights[-1])
             known.append(_known(xml) if unusual else {})
@@ -118,9 +118,11 @@ def _is_dense(xml: SheetXml, height: int) -> bool:
     return width <= MAX_COLUMN and height * width <= MAX_DENSE
 
 
-def _check_texts(package: Package, part: str, xml: SheetXml, strings: bytes, longest: int) -> None:
+def _check_texts(package: Package, part: str, xml: SheetXml, strings: bytes) -> None:
     """A bomb needs no compression: a million cells may share one string of a megabyte."""
-    if longest * len(xml.data) // 20 <= MAX_TEXT or longest * xml.data.count(b't="s"') <= MAX_TEXT:
+    if not any_longer(strings, MAX_TEXT // (len(xml.data) // SHORTEST_CELL + 1)):
+        return
+    if not any_longer(strings, MAX_TEXT // (xml.data.count(b't="s"') + 1)):
         return
     lengths = [len(item) for item in shared_items(strings)]
     used = (int(n) for n in re.findall(rb't="s"[^<>]*>\s*<(?:\w+:)?v>(\d{1,9})<', xml.data))
@@ -128,13 +130,21 @@ def _check_texts(package: Package, part: str, xml: SheetXml, strings: bytes, lon
         raise package.too_big(part)
 
 
+def any_longer(strings: bytes, length: int) -> bool:
+    """Whether an item of the shared strings is longer than that; looks at one place in each stretch of that length."""
+    end, place = b"</si>", 0
+    while place + length < len(strings):
+        found = strings.rfind(end, place, place + length + len(end))
+        if found < 0:
+            return True
+        place = found + len(end)
+    return False
+
+
 def _formulas_or_errors(xml: SheetXml) -> bool:
-    formula, within = b"<%sf" % xml.prefix, (xml.body_start, xml.body_end)
-    if (
-        xml.data.find(b"f", *within) >= 0 and xml.data.find(formula, *within) >= 0
-    ):  # one byte is found five times faster
-        return True
-    return xml.data.find(b't="e"', *within) >= 0
+    within = xml.body_start, xml.body_end
+    formula = occurs(xml.data, b"f", b"<%sf" % xml.prefix, *within)
+    return formula or occurs(xml.data, b"#", b't="e"', *within)  # error values are all like #REF!
 
 
 def _known(xml: SheetXml) -> dict[tuple[int, int], Cell]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import lt
 
 from batch.workbook.area import MAX_COLUMN, MAX_ROW, letters, number
 
@@ -60,7 +61,7 @@ class SheetXml:
 
     def __init__(self, data: bytes) -> None:
         root = re.search(rb"<(?:(\w+):)?worksheet[\s>]", data[:100_000])
-        if root is None or _occurs(data, b"!", b"<!") or _occurs(data, b"?", b"<?", root.start()):
+        if root is None or occurs(data, b"!", b"<!") or occurs(data, b"?", b"<?", root.start()):
             raise NotPlainError
         self.data = data
         self.prefix = p = root[1] + b":" if root[1] else b""
@@ -77,7 +78,8 @@ class SheetXml:
         self.tail = data[self.body_end + (0 if opening[1] else len(closing)) :]
         self._row = re.compile(rb'\s*(<%srow r="(\d{1,7})"%s(/?)>)' % (p, _ATTRIBUTES))
         self._row_end = b"</%srow>" % p
-        self._cells = re.compile(rb'(<%sc r="([A-Z]{1,3})(\d+)"%s(?:/>|>.*?</%sc>))' % (p, _ATTRIBUTES, p), re.DOTALL)
+        cell = rb'(<%sc r="([A-Z]{1,3})(\d+)"[^<>]*>(?:<%sv>[^<]*</%sv></%sc>|(?<=/>)|.*?</%sc>))'
+        self._cells = re.compile(cell % (p, p, p, p, p), re.DOTALL)
         self._cell = re.compile(rb'<%sc r="\w+"%s(?:/>|>(.*)</%sc>)' % (p, _ATTRIBUTES, p), re.DOTALL)
 
     def rows(self) -> Iterator[tuple[int, int, int]]:
@@ -101,18 +103,15 @@ class SheetXml:
         if opening is None:
             raise NotPlainError
         name = opening[2]
-        row = RowXml(int(name), _SPANS.sub(b"", opening[3]))
-        last, length = 0, opening.end() + len(self._row_end)
-        for raw, letters_, at, _ in self._cells.findall(data, opening.end()):
-            column = number(letters_)
-            if at != name or not last < column <= MAX_COLUMN:
-                raise NotPlainError
-            row.cells[column] = raw
-            last = column
-            length += len(raw)
+        found = self._cells.findall(data, opening.end())
+        raws, names, rows = zip(*found, strict=True) if found else ((), (), ())
+        columns = [*map(number, names)]
+        if rows.count(name) < len(rows) or not all(map(lt, columns, [*columns[1:], MAX_COLUMN + 1])):
+            raise NotPlainError
+        length = opening.end() + sum(map(len, raws)) + len(self._row_end)
         if length < len(data) and self._cells.sub(b"", data[opening.end() :]).strip() != self._row_end:
             raise NotPlainError
-        return row
+        return RowXml(int(name), _SPANS.sub(b"", opening[3]), dict(zip(columns, raws, strict=True)))
 
     def cell(self, raw: bytes) -> CellXml:
         """A cell of a row, opened."""
@@ -121,12 +120,12 @@ class SheetXml:
             raise NotPlainError
         return CellXml(found[1], found[2] or b"")
 
-    def cell_written(self, at: int, column: int, cell: CellXml) -> bytes:
-        """A cell as XML."""
+    def cell_xml(self, at: int, column: int, tag: bytes, inside: bytes) -> bytes:
+        """A cell as XML, from its attributes and children."""
         p = self.prefix
-        if cell.inside:
-            return b'<%sc r="%s%d"%s>%s</%sc>' % (p, letters(column), at, cell.tag, cell.inside, p)
-        return b'<%sc r="%s%d"%s/>' % (p, letters(column), at, cell.tag)
+        if inside:
+            return b'<%sc r="%s%d"%s>%s</%sc>' % (p, letters(column), at, tag, inside, p)
+        return b'<%sc r="%s%d"%s/>' % (p, letters(column), at, tag)
 
     def written(self, row: RowXml) -> bytes:
         """A row as XML; nothing at all when it holds neither cells nor a format."""
@@ -153,6 +152,6 @@ def _value(tag: bytes, opening: bytes) -> bytes | None:
     return tag[at + len(opening) : tag.index(b'"', at + len(opening))]
 
 
-def _occurs(data: bytes, rare: bytes, needle: bytes, start: int = 0) -> bool:
-    """Whether `needle` occurs; its rarer byte is looked for first, because that is five times faster."""
-    return data.find(rare, start) >= 0 and data.find(needle, start) >= 0
+def occurs(data: bytes, rare: bytes, needle: bytes, start: int = 0, end: int | None = None) -> bool:
+    """Whether `needle` occurs; a rarer byte that comes with it is looked for first: that is five times faster."""
+    return data.find(rare, start, end) >= 0 and data.find(needle, start, end) >= 0

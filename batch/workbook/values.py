@@ -11,6 +11,7 @@ import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -94,6 +95,7 @@ def is_link_formula(formula: str) -> bool:
     return _LINK.fullmatch(formula) is not None
 
 
+@lru_cache(maxsize=64)  # a run writes its one time beside every row
 def serial(moment: date, *, since_1904: bool) -> float:
     """A date as Excel's count of days; an aware datetime is first brought to Polish local time."""
     epoch = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)  # noqa: DTZ001
@@ -106,16 +108,16 @@ def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> Form:
 
     Raises ValueError for a number that is not finite.
     """
-    if isinstance(value, datetime | date):
+    if isinstance(value, str):
+        text = str(visible(value))
+        return Link(text) if isinstance(value, Link) and 0 < len(text) <= MAX_LINK else text or None
+    if isinstance(value, date):
         if date_style:
             return serial(value, since_1904=since_1904)
         if isinstance(value, datetime) and value.tzinfo is not None:
             value = value.astimezone(ZoneInfo(LOCAL))
         return value.strftime("%Y-%m-%d %H:%M" if isinstance(value, datetime) else "%Y-%m-%d")
-    if isinstance(value, str):
-        text = str(visible(value))
-        return Link(text) if isinstance(value, Link) and 0 < len(text) <= MAX_LINK else text or None
-    if isinstance(value, float | Decimal) and not math.isfinite(value):
+    if isinstance(value, (float, Decimal)) and not math.isfinite(value):
         msg = f"a cell cannot hold {value}"
         raise ValueError(msg)
     return value
@@ -123,15 +125,15 @@ def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> Form:
 
 def content(form: Form, p: bytes = b"") -> tuple[bytes, bytes]:
     """A written form as the type and the children of its `c` element; `p` is the sheet's prefix (`x:`)."""
-    if form is None:
-        return b"", b""
-    if isinstance(form, bool):
-        return b"b", b"<%sv>%d</%sv>" % (p, form, p)
     if isinstance(form, Link):
         return b"str", b"<%sf>%s</%sf><%sv>%s</%sv>" % (p, xml_text(link_formula(form)), p, p, cell_text(form), p)
     if isinstance(form, str):
         keep = b' xml:space="preserve"' if form != form.strip() or "\n" in form or "  " in form else b""
         return b"inlineStr", b"<%sis><%st%s>%s</%st></%sis>" % (p, p, keep, cell_text(form), p, p)
+    if form is None:
+        return b"", b""
+    if isinstance(form, bool):
+        return b"b", b"<%sv>%d</%sv>" % (p, form, p)
     number = repr(form) if isinstance(form, float) else format(form, "f")
     return b"", b"<%sv>%s</%sv>" % (p, number.encode(), p)
 

@@ -39,18 +39,22 @@ def check_of(folder: Path, rows: int) -> Used:
         return _run(shop, "check")
 
 
-def run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float]:
-    """Processor seconds of a run of `job` (drafts, updates), and of the bare loop with its calls; the best of a few."""
-    pairs = []
+def run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float, float]:
+    """Processor seconds of a run of `job` (drafts, updates), of a dry run of the same, which lacks the
+    sending, and of the bare loop with the calls of the run; the best of a few."""
+    measured = []
     for number in range(RUNS):
         here = folder / f"{job}{rows}-{number}"
         here.mkdir()
-        pairs.append(_run_and_bare_loop(here, job, rows))
-    return min(run for run, _ in pairs), min(bare for _, bare in pairs)
+        measured.append(_run_and_bare_loop(here, job, rows))
+    run, check, bare = (min(seconds) for seconds in zip(*measured, strict=True))
+    return run, check, bare
 
 
-def _run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float]:
-    """Both begin with what the simulator held before the run."""
+def _run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float, float]:
+    """All three begin with what the simulator held before the run."""
+    with Simulator(log_size=10 * rows + 1000) as simulator:
+        check = _run(_shop(folder / "check", simulator, job, rows), "run", "--only", job, "--dry-run", "--force")
     with Simulator(log_size=10 * rows + 1000) as simulator:
         run = _run(_shop(folder / "run", simulator, job, rows), "run", "--only", job, "--force")
         exchanges = [e for e in simulator.requests if e.path != "/auth/oauth/token"]
@@ -62,7 +66,7 @@ def _run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float]
         file = folder / "calls.json"
         file.write_text(json.dumps(calls), "utf-8")
         bare = _finished(python(["-m", "tests.bench.bare_loop", str(file)], folder / "said"), folder / "said")
-    return run.cpu_seconds, bare.cpu_seconds
+    return run.cpu_seconds, check.cpu_seconds, bare.cpu_seconds
 
 
 def _shop(folder: Path, simulator: Simulator, job: str, rows: int) -> Shop:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
+import urllib3
 
 from batch.allegro.allowance import Limit
 from batch.allegro.pace import Budget
-from batch.allegro.session import ApiSession, Traffic, new_http
+from batch.allegro.session import ApiSession, Traffic, connections, new_http
 from batch.errors import NoAnswer
 from batch.ledger import Ledger
 from tests.helpers.drafts import FakeClock
@@ -23,27 +24,28 @@ class Tokens:
         raise AssertionError(rejected)
 
 
-class Silent(requests.Session):
+class Silent(urllib3.HTTPConnectionPool):
     """A server that takes its time and says nothing."""
 
     def __init__(self, clock: FakeClock) -> None:
-        super().__init__()
+        super().__init__("localhost")
         self.clock, self.calls = clock, 0
 
-    def request(self, *_: Any, timeout: Any = None, **__: Any) -> Any:
+    def urlopen(self, method: str, url: str, *_: Any, timeout: Any = None, **__: Any) -> Any:
         self.calls += 1
-        _, read = timeout
-        self.clock.sleep(read)
-        raise requests.ReadTimeout
+        self.clock.sleep(timeout.read_timeout)
+        raise urllib3.exceptions.ReadTimeoutError(self, url, method)
 
 
 def silent_session() -> tuple[ApiSession, Silent, FakeClock]:
     clock = FakeClock()
-    http = Silent(clock)
     ledger = Ledger(clock)
     traffic = Traffic.open(ledger, clock, "a", Budget(ledger, clock, "requests", Limit(9000)))
-    session = ApiSession("http://localhost", "a", "A/1 (+https://a)", "pl", Tokens(), traffic, clock, http, lambda: 0.0)
-    return session, http, clock
+    session = ApiSession(
+        "http://localhost", "a", "A/1 (+https://a)", "pl", Tokens(), traffic, clock, jitter=lambda: 0.0
+    )
+    session.pool = silent = Silent(clock)
+    return session, silent, clock
 
 
 def test_all_attempts_at_one_request_take_three_minutes_at_most() -> None:
@@ -63,20 +65,24 @@ def test_a_post_that_may_have_arrived_is_sent_once() -> None:
     assert http.calls == 1
 
 
-def test_the_systems_proxy_and_certificates_are_kept_and_looked_up_once_for_each_host(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked = []
+def test_the_systems_proxy_and_certificates_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    certificates = tmp_path / "certificates.pem"
+    certificates.touch()
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates))
+    pool = connections(new_http(), "https://api.allegro.pl")
+    assert isinstance(pool, urllib3.HTTPSConnectionPool)
+    assert (pool.cert_reqs, pool.ca_certs) == ("CERT_REQUIRED", str(certificates))
+    assert pool.proxy is not None
+    assert (pool.proxy.host, pool.proxy.port) == ("proxy", 3128)
 
-    def environment(url: str, no_proxy: str | None = None) -> dict[str, str]:
-        asked.append(url)
-        return {"https": "http://proxy:3128"}
 
-    monkeypatch.setattr("requests.sessions.get_environ_proxies", environment)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/certificates.pem")
-    http = new_http()
-    urls = ("https://api.allegro.pl/a", "https://api.allegro.pl/b", "https://allegro.pl/auth")
-    settings = [http.merge_environment_settings(url, {}, True, None, None) for url in urls]
-    assert asked == ["https://api.allegro.pl/a", "https://allegro.pl/auth"]
-    assert all(s["proxies"] == {"https": "http://proxy:3128"} for s in settings)
-    assert {s["verify"] for s in settings} == {"/certificates.pem"}
+def test_without_settings_of_the_system_certificates_are_checked() -> None:
+    pool = connections(new_http(), "https://api.allegro.pl")
+    assert isinstance(pool, urllib3.HTTPSConnectionPool)
+    assert pool.cert_reqs == "CERT_REQUIRED"
+
+
+def test_no_proxy_gets_to_see_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
+    assert connections(new_http(), "http://localhost:1").proxy is None

@@ -38,9 +38,9 @@ class SellerLocks:
     `journal` is what the runs share; `patience` how many seconds another run is waited for.
     """
 
-    def __init__(self, journal: SharedJournal, patience: float = PATIENCE) -> None:
+    def __init__(self, journal: SharedJournal, patience: float | None = None) -> None:
         self._journal = journal
-        self._patience = patience
+        self._patience = PATIENCE if patience is None else patience
         self._held: dict[str, FileLock | None] = {}
         self._turns: dict[str, threading.Lock] = {}
         self._mutex = threading.Lock()

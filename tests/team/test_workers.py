@@ -371,10 +371,14 @@ def test_workers_with_the_same_workbook_queue_it_once(shop: Shop) -> None:
     assert len({summary.run for summary in told}) == 2
 
 
-def test_workers_go_on_when_the_database_comes_back(tmp_path: Path, simulator: Simulator) -> None:
+def test_workers_go_on_when_the_database_comes_back(
+    tmp_path: Path, simulator: Simulator, request: pytest.FixtureRequest
+) -> None:
     """A server that is stopped in the middle of an account ends no worker; the account is done once it is back."""
     if reason := why_no(POSTGRESQL):
         pytest.skip(reason)
+    if request.config.getoption("databases") == "short":
+        pytest.skip("has a server of its own; run by python -m tests.team")
     with tempfile.TemporaryDirectory(prefix="batch-postgres-") as folder:  # pytest's own cannot be entered by its user
         server = Server(Path(folder))
         server.start()

@@ -9,6 +9,8 @@ Start with `pipeline`: each job is one short function there that calls the stage
     pipeline        START HERE
     account_run     one account's offers in a run: settle, look, plan, act
     undo            one account's part of an undo
+    hand_over       a run into the queue of workers, its answers out of it
+    worker          carries out what is in the queue; queues runs again and again
     schedule        runs again and again, tokens kept fresh in between
     doctor          what is wrong around the tool, and what to do about it
     demo            the main job with no account, against the simulator
@@ -35,6 +37,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
     run             one run under way: request, what was opened for it, result of an account
     model           accounts, rows, steps' parts, outcomes: frozen data
     order           an order as Allegro has it
+    queued_run      a run for workers and its answers, as JSON
     errors          everything raised on purpose, with facts
     messages        one catalogue: key -> texts in Polish and English
 
@@ -51,6 +54,7 @@ Start with `pipeline`: each job is one short function there that calls the stage
     move_journal    the journal as a file, on its way to another database
     ledger          what is left of Allegro's limits, shared by processes (SQLAlchemy Core)
     seller_lock     one run at a time for a seller
+    job_queue       which parts of runs wait for a worker (procrastinate)
     system_scheduler  Task Scheduler, systemd, cron
     settings        batch.yaml + environment + keyring (settings_file: its YAML, settings_values: kinds of values)
     world, clock    time, ids, folders as arguments
@@ -59,7 +63,8 @@ Start with `pipeline`: each job is one short function there that calls the stage
 
 Imports: stages know `model`, `order`, `errors`, `messages`, the data types of `workbook`, the pure `allegro.retry`, and
 each other; a noun knows those and its own folder; only `pipeline`, `account_jobs`, `account_run`, `undo`, `run`,
-`connect`, `fetch_orders`, `order_files`, `deliver`, `move_journal`, `demo`, `setup`, `schedule` and `doctor` join both.
+`connect`, `fetch_orders`, `order_files`, `deliver`, `move_journal`, `demo`, `setup`, `schedule`, `hand_over`, `worker`
+and `doctor` join both.
 """
 
 __version__ = "0.1.0"

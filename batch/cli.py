@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from batch.accounts.endpoint import TokenEndpoint
     from batch.accounts.link import Login
     from batch.pipeline import Request
+    from batch.queued_run import PartDone
     from batch.report import Summary
     from batch.settings import Environment
     from batch.world import World
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_LANGUAGE = "pl"
 ROWS_SHOWN = 20
 DEMO_ROWS = 20
+PARTS_AT_ONCE = 4  # of a worker
 TOKENS_NEED_A_PERSON = {
     "tokens_missing", "tokens_broken", "tokens_foreign", "tokens_unreadable", "tokens_expired",
     "tokens_expired_elsewhere",
@@ -112,11 +115,12 @@ def run(
     force: Annotated[bool, typer.Option("--force")] = False,
     anyway: AnywayOption = False,
     as_json: JsonOption = False,
+    queue: Annotated[bool, typer.Option("--queue")] = False,
     lang: LangOption = None,
     config: ConfigOption = None,
 ) -> None:
     from batch import pipeline
-    from batch.world import system_world
+    from batch.world import NoProgress, system_world
 
     request = _request(
         workbook,
@@ -129,9 +133,122 @@ def run(
         force=force,
         anyway=anyway,
     )
+    if queue:
+        with _explaining(request.words, "nothing_was_sent"), _team():
+            if dry_run:
+                raise UsageError("queue_dry_run")
+            from batch.hand_over import queue_run
+
+            queued = queue_run(request, system_world(NoProgress()))
+        _print_summary(queued, request.words, as_json=as_json)
+        if as_json:
+            typer.echo(json.dumps(queued.as_json() | {"exit_code": 0}, ensure_ascii=False))
+        return
     with _explaining(request.words, "nothing_was_sent"), _progress() as progress:
         summary = pipeline.run(request, system_world(progress))
     _end_run(summary, request.words, as_json=as_json)
+
+
+@app.command()
+def collect(
+    workbook: WorkbookArgument, as_json: JsonOption = False, lang: LangOption = None, config: ConfigOption = None
+) -> None:
+    from batch.world import NoProgress, system_world
+
+    request = _request(workbook, lang, config)
+    words = request.words
+    with _explaining(words), _team():
+        from batch import hand_over
+
+        collected = hand_over.collect(request, system_world(NoProgress()))
+    for summary in collected.summaries:
+        _print_summary(summary, words, as_json=as_json)
+        if as_json:
+            typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
+    if collected.forgot:
+        _say(_explain(collected.forgot, words))
+        raise typer.Exit(4)
+    if not collected.summaries:
+        _say(words.say("collect_nothing"))
+    for run, accounts in collected.under_way.items():
+        for account, rows in accounts.items():
+            _say(words.say("collect_under_way", run=run, account=account, rows=rows))
+    codes = {summary.exit_code for summary in collected.summaries}
+    raise typer.Exit(next((code for code in (3, 4) if code in codes), 0))
+
+
+@app.command()
+def worker(
+    workbooks: Annotated[list[Path] | None, typer.Argument(metavar="[WORKBOOK]...")] = None,
+    every: Annotated[str | None, typer.Option("--every")] = None,
+    concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=64)] = PARTS_AT_ONCE,
+    lang: LangOption = None,
+    config: ConfigOption = None,
+) -> None:
+    import threading
+
+    from batch import schedule as schedules
+    from batch.settings import find_settings, load_settings
+    from batch.world import NoProgress, system_world
+
+    _start_log()
+    settings = load_settings(find_settings(workbooks[0] if workbooks else None, config))
+    words, world = catalogue(str(lang or settings.language or DEFAULT_LANGUAGE)), system_world(NoProgress())
+    with _explaining(words), _team():
+        from batch import worker as workers
+
+        if bool(workbooks) != bool(every):
+            raise UsageError("worker_every")
+        listener = _Watched(words)
+        one = workers.Worker(settings, world, listener)
+        one.begin()
+        _say(words.say("worker_begins", station=settings.station.name, concurrency=concurrency))
+        make_request = partial(_request, lang=lang, config=config)
+        rounds = workers.Rounds(workbooks or [], schedules.interval(every or "1h"), make_request, world, listener)
+        with schedules.until_asked(lambda: _say(words.say("worker_ending"))) as stopped:
+            round_thread = threading.Thread(target=rounds.go, args=(stopped,), daemon=True)
+            round_thread.start()
+            one.work(concurrency, stopped)
+            round_thread.join()
+        _say(words.say("worker_ended"))
+
+
+class _Watched:
+    """What a worker does, on the console."""
+
+    def __init__(self, words: Catalogue) -> None:
+        self._words = words
+
+    def begun(self, run: str, part: Mapping[str, int]) -> None:
+        _say(self._words.say("worker_part", run=run, accounts=part))
+
+    def done(self, run: str, part: PartDone) -> None:
+        from batch.report import count
+
+        counts = {self._words.title(code): number for code, number in count(part.outcomes).items()}
+        _say(self._words.say("worker_part_done", run=run, accounts=list(part.states), counts=counts))
+        for note in part.notes:
+            _say(note)
+
+    def told(self, summary: Summary) -> None:
+        _print_summary(summary, self._words)
+
+    def failed(self, error: Exception) -> None:
+        if isinstance(error, BatchError):
+            _say(_explain(error, self._words))
+        else:
+            _say(self._words.say("error_bug", log=_log_file()))
+
+
+@contextmanager
+def _team() -> Iterator[None]:
+    """What only a team needs is an extra of the installation."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"procrastinate", "psycopg", "psycopg_pool"}:
+            raise
+        raise UsageError("team_extra_missing", name=error.name) from error
 
 
 @app.command()
@@ -564,7 +681,7 @@ def _print_summary(summary: Summary, words: Catalogue, *, as_json: bool = False)
     _say(words.say("summary_run", run=summary.run))
     for code, count in summary.counts.items():
         _say(f"  {status_cell(code, words)} – {words.title(code)}: {count}")
-    if not summary.counts and not summary.orders:
+    if not summary.counts and not summary.orders and summary.delivered:
         _say(words.say("summary_nothing"))
     for note in summary.notes:
         _say(note)

@@ -78,8 +78,12 @@ def deliver(desk: Desk, book: WorkbookData, answers: Answers, journal: Journal) 
 
 def owe(book: WorkbookData, answers: Answers, journal: Journal) -> None:
     """Keep the answers until the workbook can be written again."""
-    orders = [_order_to_json(update) for update in answers.orders]
-    journal.owe(place_of(book.path), answers.run, {"results": report.to_json(answers.results), "orders": orders})
+    journal.owe(place_of(book.path), answers.run, as_debt(answers.results, answers.orders))
+
+
+def as_debt(results: Sequence[ResultRow], orders: Sequence[OrderUpdate]) -> dict[str, Any]:
+    """Answers as JSON data, as the journal keeps what is owed."""
+    return {"results": report.to_json(results), "orders": [_order_to_json(update) for update in orders]}
 
 
 class AnswersAsTheyCome:
@@ -159,10 +163,9 @@ def account_cells(book: WorkbookData, cells: Mapping[str, Mapping[str, CellOut]]
 
 
 def _results_body(book: WorkbookData, listed: Sequence[ResultRow], keep_runs: int, *, drop_plans: bool) -> SetBody:
-    new = {result["run"] for result in listed}  # what stands of them already, broken off half written, goes
-    kept = report.kept_result_rows(
-        book.tables["Results"], keep=max(keep_runs - len(new), 0), without=new, drop_plans=drop_plans
-    )
+    # What stands of them already, broken off half written, goes; of a run that workers share, other accounts' may stay.
+    new = {(result["run"], result["account"]) for result in listed}
+    kept = report.kept_result_rows(book.tables["Results"], keep=keep_runs, without=new, drop_plans=drop_plans)
     return SetBody(
         "Results", [*(BodyRow(number, {}) for number in kept), *(BodyRow(None, result) for result in listed)]
     )

@@ -271,6 +271,11 @@ def _server(journal: Journal, settings: Settings, world: World) -> Iterator[Find
     good = abs(ahead) <= SERVER_SKEW
     code = "doctor_server_clock" if good else "doctor_server_clock_wrong"
     yield Finding(Level.GOOD if good else Level.WRONG, code, {**facts, "seconds": seconds, "late": ahead > timedelta()})
+    if importlib.util.find_spec("procrastinate"):
+        from batch.job_queue import living_workers  # noqa: PLC0415  (of the extra `team`)
+
+        workers = journal.on_driver(living_workers)
+        yield Finding(Level.GOOD if workers else Level.NOT_CHECKED, "doctor_workers", {"count": workers})
 
 
 def on_network(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> bool:

@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -41,10 +41,13 @@ from batch.database.tables import delivered_orders as _delivered_orders
 from batch.database.tables import entries as _entries
 from batch.database.tables import order_marks as _order_marks
 from batch.database.tables import owed as _owed
+from batch.database.tables import queued_answers as _queued_answers
+from batch.database.tables import queued_runs as _queued_runs
 from batch.database.tables import runs as _runs
 from batch.errors import AttemptTaken, JournalError
 from batch.model import Change, Entry, Money, State, Way
 
+_T = TypeVar("_T")
 BLOCK = 500  # bound parameters a statement; SQLite's oldest limit is 999
 
 _HOLDER = sa.text(
@@ -72,13 +75,16 @@ class Server:
 class Journal:
     """One journal database. Safe to use from several threads; `clock` gives aware UTC."""
 
-    def __init__(self, url: str | sa.URL, clock: Callable[[], datetime], station: str = "") -> None:
+    def __init__(
+        self, url: str | sa.URL, clock: Callable[[], datetime], station: str = "", asked_from: str | None = None
+    ) -> None:
         """Open the journal, creating it if it is new. Raises JournalError as `open_database` does.
 
-        `station` is what a journal that several share knows this computer by.
+        `station` is what a journal that several share knows this computer by; `asked_from` is the one whose
+        workbooks are meant, when that is another.
         """
         self._clock = clock
-        self._station = station.replace(":", "_")  # it stands before a colon
+        self._station = (station if asked_from is None else asked_from).replace(":", "_")  # it stands before a colon
         self._lock = threading.Lock()
         self._engine = open_database(url, station)
         try:
@@ -356,6 +362,94 @@ class Journal:
         if statements:
             self._write(*statements)
 
+    # --- runs handed over to workers, on a server
+
+    def queue_run(
+        self, name: str, workbook: str, parts: int, run: str, known: Sequence[Any], defer: Callable[[Any], None]
+    ) -> None:
+        """Keep a run of so many parts (`run`, as JSON text) for workers, and what is `known` of it (`part_answered`).
+
+        `defer` queues its jobs on the driver's connection it is given. All or nothing is done when this returns.
+        """
+        insert = _queued_runs.insert().values(name=name, workbook=self._place(workbook), parts=parts, run=run)
+        self._write(insert, *known, lambda connection: defer(connection.connection.dbapi_connection))
+
+    def on_driver(self, do: Callable[[Any], _T]) -> _T:
+        """Carry out `do` on the driver's connection, as one transaction."""
+        results: list[_T] = []
+        self._write(sa.select(sa.true()), lambda connection: results.append(do(connection.connection.dbapi_connection)))
+        return results[0]
+
+    def queued_run(self, name: str) -> str | None:
+        """A run that was handed over; None when it has been collected whole."""
+        found = self._all(sa.select(_queued_runs.c.run).where(_queued_runs.c.name == name))
+        return str(found[0].run) if found else None
+
+    def queued_runs(self, workbook: str) -> dict[str, list[bool | None]]:
+        """The runs of `workbook` not yet collected whole, oldest first.
+
+        By part: None while it is to be done, then whether its answers have been collected.
+        """
+        runs, answers = _queued_runs.c, _queued_answers.c
+        query = (
+            sa.select(runs.name, runs.parts, answers.part, answers.collected)
+            .select_from(_queued_runs.outerjoin(_queued_answers, runs.name == answers.run))
+            .where(runs.workbook == self._place(workbook))
+            .order_by(runs.name)
+        )
+        found: dict[str, list[bool | None]] = {}
+        for row in self._all(query):
+            parts = found.setdefault(row.name, [None] * row.parts)
+            if row.part is not None:
+                parts[row.part] = bool(row.collected)
+        return found
+
+    def part_answered(
+        self, run: str, part: int, workbook: str, answers: str, owed: object, *, collected: bool = False
+    ) -> list[Any]:
+        """The statements that keep what came of a part (JSON text), and what the workbook is owed for it (JSON data).
+
+        `collected`: there is nothing that the asker does not know.
+        """
+        debt = {"workbook": self._place(workbook), "run": run, "answers": json.dumps(owed)}
+        kept = {"run": run, "part": part, "answers": answers, "collected": collected}
+        return [_queued_answers.insert().values(kept), _owed.insert().values(debt)]
+
+    def answer_part(self, statements: Sequence[Any]) -> bool:
+        """Carry out `part_answered`; False when another worker was faster: then nothing is kept."""
+        try:
+            self._write(*statements)
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
+    def is_answered(self, run: str, part: int) -> bool:
+        """Whether that part of a run needs no more work."""
+        answers = _queued_answers.c
+        return bool(self._all(sa.select(answers.part).where(answers.run == run, answers.part == part)))
+
+    def queued_answers(self, run: str) -> dict[int, str]:
+        """What came of the parts of a run that are done, as JSON text."""
+        answers = _queued_answers.c
+        query = sa.select(answers.part, answers.answers).where(answers.run == run).order_by(answers.part)
+        return {row.part: str(row.answers) for row in self._all(query)}
+
+    def mark_collected(self, run: str, parts: Sequence[int], *, whole: bool) -> None:
+        """The asker has the answers of these parts; when it has those of the `whole` run, that is forgotten."""
+        of_run = _queued_answers.c.run == run
+        if whole:
+            self._write(_queued_runs.delete().where(_queued_runs.c.name == run), _queued_answers.delete().where(of_run))
+        else:
+            self._write(
+                _queued_answers.update().where(of_run, _queued_answers.c.part.in_(parts)).values(collected=True)
+            )
+
+    def last_started(self, workbook: str) -> datetime | None:
+        """When the last run on `workbook` began."""
+        newest = sa.select(sa.func.max(_runs.c.started)).where(_runs.c.workbook == self._place(workbook))
+        started = self._all(newest)[0][0]
+        return datetime.fromisoformat(started) if started else None
+
     # --- moved to another database
 
     def sellers(self) -> list[str]:
@@ -438,11 +532,14 @@ class Journal:
             raise JournalError("journal_lost")
 
     def _write(self, *statements: Any) -> Any:
-        """Carry out statements, or (statement, rows) pairs, as one transaction; the result of the first."""
+        """Carry out statements, (statement, rows) pairs or functions of the connection as one transaction.
+
+        The result of the first.
+        """
         with self._lock:
             self._check()
             try:
-                results = [self._connection.execute(*(s if isinstance(s, tuple) else (s,))) for s in statements]
+                results = [self._carry_out(statement) for statement in statements]
                 frozen = results[0].freeze()() if results[0].returns_rows else results[0]
                 self._connection.commit()
             except sa.exc.IntegrityError:
@@ -452,6 +549,11 @@ class Journal:
                 self._connection.rollback()
                 raise JournalError("journal_unusable", reason=reason(error)) from error
             return frozen
+
+    def _carry_out(self, statement: Any) -> Any:
+        if callable(statement):
+            return statement(self._connection)
+        return self._connection.execute(*(statement if isinstance(statement, tuple) else (statement,)))
 
     def _all(self, query: Any) -> Sequence[Any]:
         with self._lock:

@@ -13,17 +13,18 @@ One account's trouble stays with that account.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from batch import report
 from batch.account_jobs import fetch_dictionaries, link_account, show_tokens, state_cells, token_cells, token_stores
 from batch.account_run import STOPS, Looked, act, look
-from batch.deliver import Answers, deliver, deliver_plan, owe, place_of
+from batch.deliver import Answers, deliver, deliver_plan, owe
 from batch.errors import AccountError, JournalError, WorkbookError
 from batch.execute import cause
 from batch.export import held_orders
 from batch.fetch_orders import AccountOrders, fetch_orders
 from batch.keep_report import keep_report
+from batch.messages import Catalogue
 from batch.model import Account, Job, Outcome, ProductRow
 from batch.order_files import write_order_files
 from batch.parallel import each
@@ -32,7 +33,7 @@ from batch.run import AccountResult, Request, Run, active, begin, in_scope
 from batch.sum_orders import OrderFigures, sentences, sum_orders
 from batch.undo import rows_of, undo_account
 from batch.validate.defaults import read_defaults
-from batch.validate.products import check_products
+from batch.validate.products import CheckedProducts, check_products
 from batch.workbook.live import LiveWorkbook
 from batch.world import World
 
@@ -50,10 +51,8 @@ def run(request: Request, world: World) -> report.Summary:
     Raises WorkbookError, SettingsError, UsageError or JournalError while nothing has been sent yet.
     """
     with begin(request, world) as this:
-        defaults = read_defaults(this.book.tables["Defaults"])
-        checked = check_products(this.book.tables["Products"], this.accounts, defaults, request.accounts)
-        by_account = _every_account(this, checked.rows)
-        orders = _every_accounts_orders(this, by_account) if Job.ORDERS in this.jobs else None
+        checked = check(this)
+        by_account, orders = work_on(this, checked.rows)
         return _finish(this, by_account, checked.answers if this.about_offers else [], orders)
 
 
@@ -76,6 +75,28 @@ def undo(request: Request, run: str, world: World) -> report.Summary:
 # --- all accounts
 
 
+def check(this: Run) -> CheckedProducts:
+    """The rows of the accounts asked for that can be worked on, and the answers of the others."""
+    defaults = read_defaults(this.book.tables["Defaults"])
+    return check_products(this.book.tables["Products"], this.accounts, defaults, this.request.accounts)
+
+
+def work_on(this: Run, rows: Sequence[ProductRow]) -> tuple[dict[str, AccountResult], dict[str, AccountOrders] | None]:
+    """The rows, account by account, then the accounts' orders; None where these are not asked for."""
+    by_account = _every_account(this, rows)
+    return by_account, _every_accounts_orders(this, by_account) if Job.ORDERS in this.jobs else None
+
+
+def may_end_too_many(this: Run, rows: Sequence[ProductRow]) -> bool:
+    """Whether the limit of the whole run may be met, whatever Allegro holds."""
+    limit = _ends_limit(this)
+    return limit is not None and sum(may_end(row) for row in rows) > limit
+
+
+def _ends_limit(this: Run) -> int | None:
+    return None if this.request.force else this.options.max_ended_offers
+
+
 def _every_account(this: Run, rows: Sequence[ProductRow]) -> dict[str, AccountResult]:
     """Work on several accounts at once; one that stops does not hold up the others.
 
@@ -85,7 +106,7 @@ def _every_account(this: Run, rows: Sequence[ProductRow]) -> dict[str, AccountRe
     by_account: dict[str, list[ProductRow]] = {}
     for row in rows:
         by_account.setdefault(row.account, []).append(row)
-    limit = None if this.request.force else this.options.max_ended_offers
+    limit = _ends_limit(this)
     looked: dict[str, Looked] = {}
     results: dict[str, AccountResult] = {}
 
@@ -100,7 +121,7 @@ def _every_account(this: Run, rows: Sequence[ProductRow]) -> dict[str, AccountRe
         alone = refuse_ends({account: looked[account].changes}, limit)
         results[account] = act(this, looked[account], alone)
 
-    if limit is not None and sum(may_end(row) for row in rows) > limit:
+    if may_end_too_many(this, rows):
         each(by_account, look_at, threads=ACCOUNTS_AT_ONCE)
         refused = refuse_ends({account: looked[account].changes for account in by_account}, limit)
         each(by_account, act_on, threads=ACCOUNTS_AT_ONCE)
@@ -122,7 +143,7 @@ def _every_accounts_orders(this: Run, by_account: dict[str, AccountResult]) -> d
             found[account.name] = fetch_orders(
                 connection,
                 account.name,
-                place_of(this.request.workbook),
+                this.place,
                 this.journal,
                 this.options,
                 held,
@@ -144,20 +165,24 @@ def _close_orders(this: Run, orders: Mapping[str, AccountOrders] | None) -> tupl
     """The orders are in the workbook or owed to it: write their files, say so."""
     if orders is None:
         return None, []
-    exported = [one for fetched in orders.values() for one in fetched.exported]
+    return tell_orders(orders.values(), this.name, this.request, this.world)
+
+
+def tell_orders(
+    orders: Collection[AccountOrders], run: str, request: Request, world: World
+) -> tuple[OrderFigures, list[str]]:
+    """The figures of a run's orders and the sentences about them; their files are written, unless it is a dry run."""
+    exported = [one for fetched in orders for one in fetched.exported]
     figures = sum_orders(
         exported,
-        marked=sum(fetched.marked for fetched in orders.values()),
-        unreadable=[order_id for fetched in orders.values() for order_id in fetched.unreadable],
+        marked=sum(fetched.marked for fetched in orders),
+        unreadable=[order_id for fetched in orders for order_id in fetched.unreadable],
     )
-    words, dry_run = this.request.words, this.request.dry_run
-    notes = sentences(figures, words, dry_run=dry_run)
-    if dry_run:
-        return figures, notes
-    if exported:
-        folder = this.world.data_folder / "orders" / this.name
-        templates = this.book.path.absolute().parent / "templates" / "orders"
-        notes += write_order_files(exported, folder, templates, words, this.world.clock.now())
+    notes = sentences(figures, request.words, dry_run=request.dry_run)
+    if exported and not request.dry_run:
+        templates = request.workbook.absolute().parent / "templates" / "orders"
+        folder = world.data_folder / "orders" / run
+        notes += write_order_files(exported, folder, templates, request.words, world.clock.now())
     return figures, notes
 
 
@@ -174,12 +199,12 @@ def _finish(
 
     `others` were answered without an account's part.
     """
-    outcomes = [*others, *(outcome for result in by_account.values() for outcome in result.outcomes)]
+    outcomes = [*others, *outcomes_of(by_account)]
     answers = _answers(this, by_account, outcomes, orders or {})
     failure, forgot = _deliver(this, answers)
     figures, order_notes = _close_orders(this, orders)
     if not this.request.dry_run:
-        forgot = forgot or _remember(this, outcomes, orders)
+        forgot = forgot or remember(this, outcomes, orders)
     unwritten = this.unwritable or failure
     summary = report.Summary(
         run=this.name,
@@ -187,7 +212,7 @@ def _finish(
         finished=this.world.clock.now(),
         workbook=str(this.request.workbook),
         outcomes=outcomes,
-        states={account: _state(by_account.get(account)) for account in in_scope(this.accounts, this.request)},
+        states={account: state_of(by_account.get(account)) for account in in_scope(this.accounts, this.request)},
         results=answers.results,
         notes=[*order_notes, *_notes(this, by_account, unwritten, forgot)],
         failed_late=failure is not None or forgot is not None,
@@ -204,18 +229,22 @@ def _answers(
     orders: Mapping[str, AccountOrders],
 ) -> Answers:
     accounts = [this.accounts[account] for account in by_account]
-    urls = {account.name: this.connector.offer_url(account) for account in accounts}
-    reporter = report.Reporter(this.name, this.request.words, this.book.tables["Products"], urls)
     now = this.world.clock.now()
     return Answers(
         run=this.name,
-        results=reporter.results(outcomes, now),
+        results=reporter(this, by_account).results(outcomes, now),
         accounts={account.name: state_cells(this.connector, account, this.request.words) for account in accounts},
         keep_runs=this.options.keep_runs,
         orders=[update for fetched in orders.values() for update in fetched.updates],
         time=now,
         words=this.request.words,
     )
+
+
+def reporter(this: Run, accounts: Iterable[str]) -> report.Reporter:
+    """What turns the outcomes of these accounts' rows into cells."""
+    urls = {account: this.connector.offer_url(this.accounts[account]) for account in accounts}
+    return report.Reporter(this.name, this.request.words, this.book.tables["Products"], urls)
 
 
 def _deliver(this: Run, answers: Answers) -> tuple[WorkbookError | JournalError | None, JournalError | None]:
@@ -238,18 +267,15 @@ def _deliver(this: Run, answers: Answers) -> tuple[WorkbookError | JournalError 
     return failure, forgot
 
 
-def _remember(
-    this: Run, outcomes: Sequence[Outcome], orders: Mapping[str, AccountOrders] | None
-) -> JournalError | None:
+def remember(this: Run, outcomes: Sequence[Outcome], orders: Mapping[str, AccountOrders] | None) -> JournalError | None:
     """Note what was told, and how far the orders were read. What cannot be noted, the next run tells again."""
-    place = place_of(this.request.workbook)
     try:
         this.journal.mark_reported(
             [outcome.entry for outcome in outcomes if outcome.entry is not None],
             [change for outcome in outcomes for change in outcome.changes],
         )
         for fetched in (orders or {}).values():
-            this.journal.orders_delivered(place, fetched.seller, fetched.revisions, fetched.read_until)
+            this.journal.orders_delivered(this.place, fetched.seller, fetched.revisions, fetched.read_until)
     except JournalError as error:
         return error
     return None
@@ -266,10 +292,7 @@ def _notes(
         notes.append(words.say("undoes_run", run=this.undoes))
     if this.request.wait_seconds is None and 0 < this.wait_seconds < ADVISED_WAIT:
         notes.append(words.say("wait_is_short", seconds=this.wait_seconds, advised=ADVISED_WAIT))
-    for account, result in by_account.items():
-        if result.stopped:
-            facts = {"account": account, **result.stopped.facts}
-            notes.append(f"{account}: {words.explain(result.stopped.code, **facts)}")
+    notes += stops(by_account, words)
     if unwritten:
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
         if not this.request.dry_run:
@@ -281,5 +304,20 @@ def _notes(
     return notes
 
 
-def _state(result: AccountResult | None) -> str:
+def stops(by_account: Mapping[str, AccountResult], words: Catalogue) -> list[str]:
+    """Why accounts stopped, a sentence for each."""
+    stopped = {account: result.stopped for account, result in by_account.items() if result.stopped}
+    return [
+        f"{account}: {words.explain(error.code, **{'account': account, **error.facts})}"
+        for account, error in stopped.items()
+    ]
+
+
+def outcomes_of(by_account: Mapping[str, AccountResult]) -> list[Outcome]:
+    """The answers of all rows."""
+    return [outcome for result in by_account.values() for outcome in result.outcomes]
+
+
+def state_of(result: AccountResult | None) -> str:
+    """How an account came out: `ok`, or the code of what stopped it."""
     return cause(result.stopped) if result and result.stopped else "ok"

@@ -192,17 +192,21 @@ def _code(ean: object) -> str:
         return text_of(ean)
 
 
-def kept_result_rows(table: TableData, *, keep: int, without: Collection[str] = (), drop_plans: bool) -> list[int]:
-    """The sheet rows of `Results` that stay: those of the newest `keep` runs, leaving out the runs `without`."""
-    runs: list[str] = []
-    for row in table.rows:
-        run = text_of(table.value(row, "run"))
-        if run not in runs and run not in without:
-            runs.append(run)
-    if drop_plans:
-        runs = [run for run in runs if not is_plan(run)]
-    kept = set(runs[-keep:] if keep else [])
-    return [row[0] for row in table.rows if text_of(table.value(row, "run")) in kept]
+def kept_result_rows(
+    table: TableData, *, keep: int, without: Collection[tuple[str, str]] = (), drop_plans: bool
+) -> list[int]:
+    """The sheet rows of `Results` that stay beside new ones, so that the newest `keep` runs are there.
+
+    `without`: (run, account) of the new rows, in whose place they come.
+    """
+    new = {run for run, _ in without}
+    parts = [(text_of(table.value(row, "run")), text_of(table.value(row, "account"))) for row in table.rows]
+    runs = [
+        run for run in dict.fromkeys(run for run, _ in parts) if run not in new and not (drop_plans and is_plan(run))
+    ]
+    room = max(keep - len(new), 0)
+    kept = {*new, *(runs[-room:] if room else [])}
+    return [row[0] for row, part in zip(table.rows, parts, strict=True) if part[0] in kept and part not in without]
 
 
 def dictionary_rows(

@@ -51,13 +51,15 @@ class Request:
 class Run:
     """One run under way: the request, and what was read and opened for it.
 
-    `unwritable` is why the workbook cannot be written now, when the user goes on anyway; `undoes` the run taken back.
+    `place` is the workbook's name in the journal. `unwritable` is why the workbook cannot be written now, when the
+    user goes on anyway; `undoes` the run taken back.
     """
 
     name: str
     started: datetime
     request: Request
     jobs: frozenset[Job]
+    place: str
     world: World
     journal: Journal
     sellers: SellerLocks
@@ -120,6 +122,7 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
             started=started,
             request=request,
             jobs=jobs,
+            place=place,
             world=world,
             journal=journal,
             sellers=sellers,
@@ -159,10 +162,15 @@ def active(accounts: Mapping[str, Account], request: Request) -> list[Account]:
 
 
 @contextmanager
-def open_journal(settings: Settings, world: World) -> Iterator[Journal]:
-    """The journal of these settings, closed afterwards. Raises JournalError or SettingsError."""
+def open_journal(settings: Settings, world: World, asked_from: str | None = None) -> Iterator[Journal]:
+    """The journal of these settings, closed afterwards. Raises JournalError or SettingsError.
+
+    `asked_from` names the station for which this one works.
+    """
     url, clock = settings.read_journal(), world.clock.now
-    journal = Journal(url, clock, settings.station.name) if url else Journal.in_folder(world.data_folder, clock)
+    journal = (
+        Journal(url, clock, settings.station.name, asked_from) if url else Journal.in_folder(world.data_folder, clock)
+    )
     try:
         yield journal
     finally:

@@ -35,11 +35,12 @@ class SharedJournal(Protocol):
 class SellerLocks:
     """The sellers that this run holds until it leaves the `with` block, or on a server closes the journal. For threads.
 
-    `journal` is what the runs share.
+    `journal` is what the runs share; `patience` how many seconds another run is waited for.
     """
 
-    def __init__(self, journal: SharedJournal) -> None:
+    def __init__(self, journal: SharedJournal, patience: float | None = None) -> None:
         self._journal = journal
+        self._patience = PATIENCE if patience is None else patience
         self._held: dict[str, FileLock | None] = {}
         self._turns: dict[str, threading.Lock] = {}
         self._mutex = threading.Lock()
@@ -65,16 +66,16 @@ class SellerLocks:
                 return
             lock = None
             if self._journal.file is not None:
-                lock = _locked(self._journal.file, seller)
+                lock = _locked(self._journal.file, seller, self._patience)
             elif self._journal.on_server:
-                _wait_for(self._journal, seller)
+                _wait_for(self._journal, seller, self._patience)
             self._held[seller] = lock
 
 
-def _locked(journal: Path, seller: str) -> FileLock:
+def _locked(journal: Path, seller: str, patience: float) -> FileLock:
     name = hashlib.sha256(seller.encode()).hexdigest()[:16]
     # No fallback to a lock that is a mere file: that one would outlive a killed process. Another thread releases it.
-    lock = FileLock(f"{journal}.{name}.lock", timeout=PATIENCE, fallback_to_soft=False, thread_local=False)
+    lock = FileLock(f"{journal}.{name}.lock", timeout=patience, fallback_to_soft=False, thread_local=False)
     try:
         lock.acquire()
     except Timeout:
@@ -84,8 +85,8 @@ def _locked(journal: Path, seller: str) -> FileLock:
     return lock
 
 
-def _wait_for(journal: SharedJournal, seller: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+def _wait_for(journal: SharedJournal, seller: str, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while (holder := journal.try_hold(seller)) is not None:
         if time.monotonic() >= deadline:
             raise AttemptTaken("not_sent", busy=True, by=holder)

@@ -25,6 +25,7 @@ STAGES = (
     "sum_orders",
     "report",
     "run_report",
+    "queued_run",
 )
 SHARED = {"model", "order", "errors", "messages", "clock", "parallel"}
 WORKBOOK_TYPES = {"workbook.schema", "workbook.read", "workbook.values"}  # tables and cells as data
@@ -36,6 +37,7 @@ NOUNS = {
     "journal": SHARED | {"database"},
     "ledger": SHARED | {"database"},
     "seller_lock": SHARED,
+    "job_queue": SHARED | {"database"},
     "settings": {*SHARED, "settings_file", "settings_values"},
     "settings_file": SHARED,
     "settings_values": SHARED,

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from batch.database.tables import metadata, version
 from batch.errors import JournalError
 
-HEAD = "0002"
+HEAD = "0003"
 """The version of `tables`: the newest file of `migrations/versions`."""
 
 BEFORE_ALEMBIC = "1"  # what the table `meta` said
@@ -55,6 +55,13 @@ def open_database(url: str | sa.URL, station: str = "", poolclass: type[sa.Pool]
         engine.dispose()
         raise
     return engine
+
+
+def driver_arguments(url: str | sa.URL, station: str) -> dict[str, Any]:
+    """How psycopg connects to a database on a server. Raises JournalError journal_url_invalid."""
+    address = address_of(url)
+    engine = engine_of(address, station)
+    return {**engine.dialect.create_connect_args(engine.url)[1], **_connect_args(address, station)}
 
 
 def on_server(engine: sa.Engine) -> bool:
@@ -136,16 +143,19 @@ def engine_of(address: sa.URL, station: str = "", poolclass: type[sa.Pool] | Non
         engine = sa.create_engine(address, hide_parameters=True)
         sa.event.listen(engine, "connect", _safe_sqlite)
         return engine
-    defaults: dict[str, Any] = {**PATIENCE, "application_name": f"allegro-batch {station}".strip()}
-    theirs = address.query.get("options", "")
     return sa.create_engine(
         address.difference_update_query(["options"]),
         hide_parameters=True,  # tokens are among them
         poolclass=poolclass,
         pool_pre_ping=True,
-        connect_args={key: value for key, value in defaults.items() if key not in address.query}
-        | {"options": f"{SERVER_OPTIONS} {theirs}".strip()},
+        connect_args=_connect_args(address, station),
     )
+
+
+def _connect_args(address: sa.URL, station: str) -> dict[str, Any]:
+    defaults: dict[str, Any] = {**PATIENCE, "application_name": f"allegro-batch {station}".strip()}
+    ours = {key: value for key, value in defaults.items() if key not in address.query}
+    return ours | {"options": f"{SERVER_OPTIONS} {address.query.get('options', '')}".strip()}
 
 
 def _safe_sqlite(connection: Any, _record: Any) -> None:

@@ -91,6 +91,25 @@ delivered_orders = sa.Table(
     sa.Column("order_id", sa.Text, primary_key=True),
     sa.Column("revision", sa.Text, nullable=False),
 )
+queued_runs = sa.Table(
+    "queued_runs",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("workbook", sa.Text, nullable=False),
+    sa.Column("parts", sa.Integer, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Index("queued_runs_of_workbook", "workbook"),
+)
+"""Runs handed over to workers: all that one needs, as JSON (`queued_run`). Nothing in them is secret."""
+queued_answers = sa.Table(
+    "queued_answers",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True),
+    sa.Column("answers", sa.Text, nullable=False),
+    sa.Column("collected", sa.Boolean, nullable=False, default=False),
+)
+"""What came of the parts that are done; each part is answered once."""
 version = sa.Table("alembic_version", metadata, sa.Column("version_num", sa.String(32), primary_key=True))
 """As Alembic makes it, so that a new database needs no Alembic."""
 tokens = sa.Table(

@@ -194,6 +194,7 @@ def test_every_finding_says_something_in_both_languages() -> None:
             facts = dict.fromkeys(
                 ("version", "path", "needed", "system", "count", "environment", "user_agent", "info_url", "host", "place", "tables"), "x"
             ) | {"reason": "SSLError", "status": 500, "seconds": 1, "late": True, "account": "x", "program": "x"}
+            facts |= {"place": "x", "tables": "x"}
             assert catalogue(language).explain(code, **facts).message
 
 

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.bench import bench_workbook, cost, drafts, orders, updates
+from tests.bench import bench_workbook, cost, drafts, orders, updates, workers
+from tests.helpers.postgres import why_not
 
 SIZES = (1000, 10_000, 100_000)
 LARGE = 100_000
@@ -112,6 +113,20 @@ def export_orders(folder: Path, *, full: bool) -> Iterator[Figure]:
                 yield Figure(f"orders, {found['job']}: most memory", count, found["MB"], "MB")
 
 
+def queued(folder: Path, *, full: bool) -> Iterator[Figure]:
+    if reason := why_not():
+        sys.stdout.write(f"workers: not measured, since {reason}\n")
+        return
+    rows, per_minute = 5000 if full else 600, 1800
+    found = workers.shared_limit(rows, workers=3, per_minute=per_minute, kill=full)
+    sent = found["rows"] / found["rows_per_second"]
+    yield Figure(
+        "workers: three send, against the limit", rows, sent, "s", sent * found["of_allowed_%"] / 100, 1 / 0.95
+    )
+    for what in ("duplicates", "lost", "429"):
+        yield Figure(f"workers: {what}", rows, found[what], "", at_most=0)
+
+
 PARTS: dict[str, Callable[..., Iterator[Figure]]] = {
     "start": start_up,
     "memory": memory,
@@ -120,6 +135,7 @@ PARTS: dict[str, Callable[..., Iterator[Figure]]] = {
     "drafts": make_drafts,
     "updates": update,
     "orders": export_orders,
+    "workers": queued,
 }
 
 

@@ -112,15 +112,19 @@ def test_message_ends_with_allegros_own_words_and_the_trace_id() -> None:
 
 
 def test_kept_rows_are_those_of_the_newest_runs() -> None:
-    """Oldest runs go first; a dry run's rows go when a new plan comes."""
+    """Oldest runs go first; a dry run's rows go when a new plan comes; of a run that goes on, other accounts' stay."""
     columns = {column.key: "A" for column in schema.RESULTS.columns}
     runs = ["r1", "r1", "plan-1", "r2", "r3"]
-    blank = (None,) * (len(columns) - 1)
-    table = TableData("Results", "Wyniki", columns, [(n + 2, (run, *blank)) for n, run in enumerate(runs)])
+    at, blank = list(columns).index("account"), [None] * len(columns)
+    table = TableData("Results", "Wyniki", columns, [(n + 2, (run, *blank[1:])) for n, run in enumerate(runs)])
+    for row, account in zip(table.rows, ["a", "b", "", "a", "a"], strict=True):
+        table.rows[row[0] - 2] = (row[0], (*row[1][:at], account, *row[1][at + 1 :]))
     assert report.kept_result_rows(table, keep=2, drop_plans=False) == [5, 6]
     assert report.kept_result_rows(table, keep=19, drop_plans=True) == [2, 3, 5, 6]
     assert report.kept_result_rows(table, keep=0, drop_plans=False) == []
-    assert report.kept_result_rows(table, keep=2, without={"r2"}, drop_plans=True) == [2, 3, 6]
+    assert report.kept_result_rows(table, keep=2, without={("r2", "a")}, drop_plans=True) == [6]
+    assert report.kept_result_rows(table, keep=3, without={("r2", "a")}, drop_plans=True) == [2, 3, 6]
+    assert report.kept_result_rows(table, keep=1, without={("r1", "a")}, drop_plans=True) == [3]
 
 
 def test_answers_survive_the_journal() -> None:

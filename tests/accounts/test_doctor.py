@@ -191,9 +191,27 @@ def test_every_finding_says_something_in_both_languages() -> None:
     codes = [code for code, entry in entries().items() if code.startswith("doctor_") and isinstance(entry["pl"], dict)]
     for code in codes:
         for language in LANGUAGES:
-            facts = dict.fromkeys(
-                ("version", "path", "needed", "system", "count", "environment", "user_agent", "info_url", "host", "place", "tables"), "x"
-            ) | {"reason": "SSLError", "status": 500, "seconds": 1, "late": True, "account": "x", "program": "x"}
+            words = [
+                "version",
+                "path",
+                "needed",
+                "system",
+                "count",
+                "environment",
+                "user_agent",
+                "info_url",
+                "host",
+                "place",
+                "tables",
+            ]
+            facts = dict.fromkeys(words, "x") | {
+                "reason": "SSLError",
+                "status": 500,
+                "seconds": 1,
+                "late": True,
+                "account": "x",
+                "program": "x",
+            }
             facts |= {"place": "x", "tables": "x"}
             assert catalogue(language).explain(code, **facts).message
 

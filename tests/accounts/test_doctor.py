@@ -187,6 +187,11 @@ def test_a_made_up_page_in_the_user_agent(shop: Shop, monkeypatch: pytest.Monkey
     assert doctor._user_agent("production", mine).level is Level.GOOD
 
 
+FACTS = (
+    "version", "path", "needed", "system", "count", "environment", "user_agent", "info_url", "host", "place", "tables",
+)  # fmt: skip
+
+
 def test_every_finding_says_something_in_both_languages() -> None:
     codes = [code for code, entry in entries().items() if code.startswith("doctor_") and isinstance(entry["pl"], dict)]
     for code in codes:

@@ -29,8 +29,8 @@ from batch.plan_changes import LIVE, OPEN, ChangeStep, calls, change_outcome
 
 FIRST_LOOK, LONGER, RARELY = 1.0, 1.5, 15.0  # seconds until the first look; by what later pauses grow, and up to
 LIST_SUFFICES = 4  # looks at the list before the reports of many single commands are read
-REPORTS_A_PAGE = 5  # so many reports on calls weigh no more than a page of the list, of 1,000 offers
-CALLS_A_PAGE = 10  # while calls are sent, the list is looked at once for so many of them a page: a tenth more requests
+REPORTS_A_PAGE = 10  # so many reports on calls weigh no more than a page of the list, of 1,000 offers
+CALLS_A_PAGE = 20  # while calls are sent, the list is looked at once for so many of them a page: a twentieth more
 ATTEMPTS = 3  # at a change that fails for a passing reason
 COMMANDS = frozenset({Way.PRICE, Way.STOCK, Way.BULK, Way.PUBLISH, Way.END})
 GONE = frozenset({404, 405, 406, 415})  # answers of a resource that is not there; the bulk command is beta

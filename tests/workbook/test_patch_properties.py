@@ -90,13 +90,13 @@ def test_a_body_reads_as_it_was_written(case: tuple[list[dict[str, Any]], list[l
         for body in turns:
             write_workbook(path, [SetBody("Results", body)])
             model = [after(model, row) for row in body] or [(cells({}), None)]
-            shown = by_row(read(path))
+            shown, sheet = by_row(read(path)), grid(path, "Wyniki")
             for number, (values, nota) in enumerate(model, 3):
                 assert shown.pop(number, cells({})) == values
-                assert grid(path, "Wyniki").get(f"F{number}") == nota
+                assert sheet.get(f"F{number}") == nota
             assert not shown
-            assert [grid(path, "Wyniki")[f"A{n}"] for n in range(1, 21)] == list(range(20))
-            assert grid(path, "Wyniki").get(f"F{3 + len(model)}") is None
+            assert [sheet[f"A{n}"] for n in range(1, 21)] == list(range(20))
+            assert sheet.get(f"F{3 + len(model)}") is None
 
 
 @EXAMPLES

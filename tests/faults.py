@@ -52,7 +52,6 @@ class Call:
     method: str
     path: str
     stops: bool = True
-    skip: int = 0
     lag: float = 0  # of the list, in the seller's seconds, so that reports are read
 
     @property
@@ -65,7 +64,6 @@ CALLS: dict[str, Call] = {
     "token renewal": Call("run", "POST", TOKEN),
     "shipping rates": Call("run", "GET", "/sale/shipping-rates"),
     "list of offers": Call("run", "GET", "/sale/offers"),
-    "list of offers, looking on": Call("run", "GET", "/sale/offers", stops=False, skip=2),
     "new draft": Call("run", "POST", OFFER),
     "operation": Call("run", "GET", f"{OFFER}/[^/]+/operations/.*", stops=False),
     "offer": Call("run", "GET", f"{OFFER}/[^/]+", stops=False),
@@ -282,7 +280,7 @@ class Desk:
                     self.simulator.revoke(account)
                     continue
                 seller = "" if self.job == "link" else account
-                common = {"path": call.path, "skip": call.skip, "count": fault.count, "seller": seller}
+                common = {"path": call.path, "count": fault.count, "seller": seller}
                 for method in call.method.split("|"):
                     self.simulator.faults.add(trouble, method=method, **common, **details)
         settings.auto_consent = next(iter(self.cases)) if self.job == "link" else ""

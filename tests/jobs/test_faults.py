@@ -300,7 +300,7 @@ def test_one_broken_account_leaves_the_other_alone(tmp_path: Path, simulator: Si
 
 def test_a_sample_of_every_call_in_every_trouble() -> None:
     """Each fault of the table in `tests.faults`, and each call of a run and of an undo; the command plays all of it."""
-    results = play(sample(24, runs=5, seed=58), lambda: forks_of(TABLE_TIMES))
+    results = play(sample(8, runs=2, seed=58), lambda: forks_of(TABLE_TIMES))
     assert {name: why for name, why in results.items() if why} == {}
 
 

@@ -58,7 +58,7 @@ def test_drafts_killed_at_every_step(tmp_path: Path, when: str) -> None:
 
 
 def test_updates_and_undo_killed(tmp_path: Path) -> None:
-    """One moment in twelve of a run that changes offers in every way, and of its undo; `tests.soak --steps` takes all."""
+    """One moment in twelve of a run that changes offers in every way, and its undo; `tests.soak --steps` takes all."""
     assert kill_at_every_step(tmp_path, one_in=12, first=1) > 5
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
+from batch.cli import main
 from batch.messages import LANGUAGES, catalogue, entries
 from batch.workbook.help_sheet import result_codes, settings
 from batch.workbook.schema import SETTING_ROWS
@@ -119,15 +119,16 @@ def test_readme_begins_with_the_two_commands_of_a_fresh_machine() -> None:
 
 
 @languages
-def test_every_command_has_help_with_an_example(language: str) -> None:
-    """In both languages, from the real program."""
+def test_every_command_has_help_with_an_example(
+    language: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In both languages."""
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)  # that of this process stays
     for name in COMMANDS:
-        shown = subprocess.run(
-            [sys.executable, "-m", "batch", name, "--help", "--lang", language],
-            capture_output=True,
-            encoding="utf-8",
-            check=True,
-        ).stdout
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--help", "--lang", language])
+        assert not ended.value.code
+        shown = capsys.readouterr().out
         flat = " ".join(shown.split())
         assert " ".join(catalogue(language).say(f"command_{name}").split()) in flat
         assert f"python -m batch {name}" in flat

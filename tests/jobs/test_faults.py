@@ -140,7 +140,7 @@ def gathered(summary: dict[str, Any]) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(c, marks=[pytest.mark.slow] * (n % 2)) for n, c in enumerate(CASES)])
 def test_trouble_and_the_run_after_it(tmp_path: Path, simulator: Simulator, name: str) -> None:
     """What the run in trouble says, and that the next one finishes the work with one offer for each row."""
     case = CASES[name]
@@ -159,6 +159,7 @@ def test_trouble_and_the_run_after_it(tmp_path: Path, simulator: Simulator, name
     check_all_done(shop, pending=name in STAYS_PENDING)
 
 
+@pytest.mark.slow
 def test_passing_trouble_with_the_real_clock(tmp_path: Path, simulator: Simulator) -> None:
     """The waits as a seller has them."""
     shop = shop_of(tmp_path, simulator, times=1)

@@ -157,6 +157,7 @@ def test_the_journals_disk_fills_up(tmp_path: Path, simulator: Simulator, mount:
     check_all_done(pc)
 
 
+@pytest.mark.slow
 def test_the_journals_disk_is_full_from_the_start(tmp_path: Path, simulator: Simulator, mount: Mount) -> None:
     """Nothing is sent."""
     small_disk(mount, tmp_path / "own", 8)
@@ -168,6 +169,7 @@ def test_the_journals_disk_is_full_from_the_start(tmp_path: Path, simulator: Sim
     check_all_done(pc)
 
 
+@pytest.mark.slow
 def test_the_workbooks_disk_fills_up(tmp_path: Path, simulator: Simulator, mount: Mount) -> None:
     """The workbook stays as it was, byte by byte; the answers wait in the journal."""
     small_disk(mount, tmp_path / "share", 32)
@@ -331,6 +333,7 @@ def test_two_pcs_take_turns_at_one_workbook(tmp_path: Path, simulator: Simulator
     check_all_done(first)
 
 
+@pytest.mark.slow
 def test_two_pcs_at_once(tmp_path: Path, simulator: Simulator) -> None:
     """The second is refused with the name of the run and of the PC that is at work; the first goes on."""
     first = pc_with(simulator, tmp_path / "share", tmp_path / "first")

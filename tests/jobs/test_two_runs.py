@@ -127,6 +127,7 @@ def test_two_accounts_in_two_workbooks_do_not_wait_for_each_other(tmp_path: Path
     assert [finish(run)["counts"] for run in runs] == [{"draft_created": 5}] * 2
 
 
+@pytest.mark.slow
 def test_two_sellers_of_one_client_id_share_its_requests(tmp_path: Path) -> None:
     """Either run alone would use up what both may have; together they never ask too much."""
     times, rows, allowed = 10, 60, 100  # an hour of the simulator's takes six minutes
@@ -194,7 +195,7 @@ def test_workbook_saved_by_somebody_else_during_the_run(
     tmp_path: Path, simulator: Simulator, change: Callable[[Any], None]
 ) -> None:
     """Every answer stands beside its product wherever that is now, and what the other person did is still there."""
-    simulator.settings.latency = 0.3
+    simulator.settings.latency = 0.8  # the other person is done before the run is
     shop = Shop(tmp_path, simulator, accounts=["e-sklep1"])
     shop.fill([*products(3), {**products(1)[0], "external_id": "drugi"}])
     process = shop.start("run", "--only", "drafts", "--json")

@@ -78,6 +78,7 @@ def test_what_one_station_left_in_doubt_the_other_settles(tmp_path: Path, url: s
             assert {row["ean"]: row["offer_id"] for row in shop.table("Products")} == held
 
 
+@pytest.mark.slow
 def test_the_second_station_is_told_who_is_at_work(
     tmp_path: Path, url: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

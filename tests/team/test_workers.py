@@ -184,6 +184,7 @@ def dump_of(shop: Shop) -> str:
     return "".join(str(row) for table in tables for row in select(shop, f"SELECT * FROM {table}"))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_noticed_and_its_account_taken_over(shop: Shop) -> None:
     """Workers that queue the workbook themselves; SIGKILL in the middle: nothing twice, nothing lost or unanswered."""
     shop.write_settings(limits={"offer_writes_per_minute": 600})

@@ -53,11 +53,11 @@ class Start:
 
 
 STARTS = [
-    Start("double click, one workbook"),
+    Start("double click, one workbook", also=True),
     Start("relative path in the caller's folder", ("check", "Oferty.xlsm"), also=True),
     Start("dropped workbook", ("{here}\\Ceny & stany (1) !.xlsx",), ("Ceny & stany (1) !.xlsx", "Inny.xlsx")),
     Start("several workbooks, the second", (), ("A.xlsx", "B ż.xlsx"), "9\n2\n",
-          says=("Który skoroszyt?", "1  A.xlsx", "2  B ż.xlsx", ANSWERED, "\\B ż.xlsx")),
+          says=("Który skoroszyt?", "1  A.xlsx", "2  B ż.xlsx", ANSWERED, "\\B ż.xlsx"), also=True),
     Start("several workbooks, none chosen", (), ("A.xlsx", "B.xlsx"), "\n", 2, ("Nic nie wybrano",), also=True),
     Start("neither command nor workbook", ("cennik.csv",), code=2, says=("cennik.csv", "prices"), also=True),
     Start("another command of the program", ("init", "Nowy.xlsx"), says=("Nowy.xlsx",), also=True),

@@ -25,4 +25,6 @@ if __name__ == "__main__":
     if reason := why_not():
         sys.exit(reason)
     folder = Path(__file__).parents[1]
-    sys.exit(pytest.main([*(str(folder / suite) for suite in SUITES), "--databases", POSTGRESQL, *sys.argv[1:]]))
+    sys.exit(
+        pytest.main([*(str(folder / suite) for suite in SUITES), "--databases", POSTGRESQL, "-m", "", *sys.argv[1:]])
+    )

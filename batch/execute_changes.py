@@ -247,8 +247,8 @@ class ChangeExecutor:
 
     def _look_at_list(self, works: Sequence[_Work]) -> bool:
         """Note what the list of offers shows as applied; False, and no look, where reports cost less."""
-        owners = {change.id: work for work in works for change in work.open}
-        changes = [change for work in works for change in work.open]
+        opened = [(change, work) for work in works for change in work.open]
+        changes, owners = [change for change, _ in opened], {change.id: work for change, work in opened}
         if len(_by_call(changes)) <= REPORTS_A_PAGE * self._allegro.looks_needed(len(changes)):
             return False
         held = self._allegro.held({change.offer_id for change in changes})

@@ -50,7 +50,7 @@ class Collected:
 
 def check_server(settings: Settings) -> None:
     """Workers must be able to share the journal. Raises JournalError `queue_needs_server`, or SettingsError."""
-    if not (settings.read_journal() or "").startswith("postgresql"):
+    if settings.read_shared_journal() is None:
         raise JournalError("queue_needs_server")
 
 

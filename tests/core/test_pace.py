@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import Counter
-from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -16,22 +15,16 @@ from batch.allegro.allowance import HEADROOM, LATE, Limit
 from batch.allegro.pace import FIRST_LANES, LEASE, MOST_LANES, OWN_LEASE, Budget, Lanes
 from batch.ledger import Ledger
 from tests.core.test_allowance import heaviest
-from tests.helpers.drafts import NOW, FakeClock
+from tests.helpers.drafts import FakeClock
 
 
-class VirtualClock:
+class VirtualClock(FakeClock):
     """Time that jumps on when all `threads` sleep, and wakes them in order; their sleeping takes no time."""
 
     def __init__(self, threads: int) -> None:
-        self._awake, self._seconds, self._order = threads, 0.0, 0
+        super().__init__()
+        self._awake, self._order = threads, 0
         self._sleeping: list[tuple[float, int, threading.Event]] = []
-        self._lock = threading.Lock()
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self._seconds)
-
-    def monotonic(self) -> float:
-        return self._seconds
 
     def sleep(self, seconds: float) -> None:
         woken = threading.Event()

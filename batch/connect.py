@@ -40,7 +40,7 @@ class Connection:
 class Connector:
     """Connects accounts. Accounts of one client id share its budget of requests. For many threads.
 
-    Without a `ledger` nobody else knows what is taken from the budgets.
+    Without a `ledger` nobody else knows what is taken from the budgets. `still_ours` is as a session wants it.
     """
 
     settings: Settings
@@ -48,6 +48,7 @@ class Connector:
     language: str
     world: World
     ledger: Ledger | None = None
+    still_ours: Callable[[], None] = lambda: None
     _stores: dict[str, TokenStore] = field(default_factory=dict)
     _budgets: dict[str, Budget] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -89,6 +90,7 @@ class Connector:
             tokens=tokens,
             traffic=traffic,
             clock=clock,
+            still_ours=self.still_ours,
         )
 
     def tokens(self, account: Account) -> TokenStore:

@@ -160,7 +160,7 @@ class DraftExecutor:
                 self._withdraw(step, entry, error)
             else:
                 self._lose(step, entry, error)
-        except (AccountError, ApiError) as error:
+        except (AccountError, ApiError, JournalError) as error:
             self._withdraw(step, entry, error)
         else:
             self._troubles = 0
@@ -213,7 +213,7 @@ class DraftExecutor:
         outcome = answer(step.row, refused.code, **refused.facts)
         self._answer(replace(outcome, errors=refused.errors, trace_id=refused.trace_id))
 
-    def _withdraw(self, step: Step, entry: Entry, error: ApiError | AccountError) -> None:
+    def _withdraw(self, step: Step, entry: Entry, error: BatchError) -> None:
         """Certainly nothing arrived: the account stops, and the next run can send the row."""
         self._save(replace(entry, state=State.WITHDRAWN))
         self._stop(error)

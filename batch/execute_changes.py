@@ -206,8 +206,8 @@ class ChangeExecutor:
             return
         try:
             sent = self._allegro.send(written)
-        except (AccountError, ApiError) as error:
-            lost = isinstance(error, ServerTrouble) or (isinstance(error, NoAnswer) and error.sent)
+        except (AccountError, ApiError, JournalError) as error:
+            lost = isinstance(error, ServerTrouble | JournalError) or (isinstance(error, NoAnswer) and error.sent)
             self._stop(error)
             self._note(owners, written, State.SENDING if lost else State.WITHDRAWN)
             for change in call:

@@ -126,6 +126,11 @@ class Journal:
         names = self._all(_HOLDER.bindparams(high=key >> 32 & 0xFFFFFFFF, low=key & 0xFFFFFFFF))
         return names[0][0].removeprefix("allegro-batch").strip() if names else ""
 
+    def assure(self) -> None:
+        """Raises JournalError when the server may have let go of the sellers held here. A file's locks do not end."""
+        if self.on_server:
+            self._all(sa.select(sa.true()))
+
     @property
     def on_server(self) -> bool:
         """Whether other stations may be using it."""

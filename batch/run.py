@@ -130,7 +130,9 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
             book=book,
             options=read_options(book.tables["Settings"]),
             accounts=accounts_of(book, request),
-            connector=Connector(request.settings, request.workbook, request.words.language, world, ledger),
+            connector=Connector(
+                request.settings, request.workbook, request.words.language, world, ledger, journal.assure
+            ),
             unwritable=unwritable,
             undoes=taken_back,
         )

@@ -159,7 +159,7 @@ class Worker:
             book=book,
             options=read_options(book.tables["Settings"]),
             accounts=accounts_of(book, request),
-            connector=Connector(self.settings, request.workbook, queued.language, self.world, ledger),
+            connector=Connector(self.settings, request.workbook, queued.language, self.world, ledger, journal.assure),
         )
 
     def _answer(

@@ -38,6 +38,7 @@ from tests.helpers.killed_updates import effects, kill_at_every_step
 from tests.helpers.postgres import sharing
 from tests.helpers.shop import Shop
 
+TICK = 0.05  # seconds
 TIMES = 20  # as fast as the clock on the wall go all clocks; a minute of waiting takes three seconds
 WORKERS = 2  # workbooks that are run at the same time
 DESKS = 8  # workbooks
@@ -256,12 +257,14 @@ class Soak:
     details: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     started: float = field(default_factory=time.monotonic)
+    stall: float = 0.0  # seconds for which this machine stood still; of the hurried clock these are many more
 
     def go(self) -> dict[str, Any]:
         """Its figures."""
         for desk in self.desks:
             desk.refill(0.1)
         self.weather.begin()
+        threading.Thread(target=self._notice_stalls, daemon=True).start()
         threads = [
             threading.Thread(target=self._work, args=(self.desks[n::WORKERS], random.Random(self.dice.random())))
             for n in range(min(WORKERS, len(self.desks)))
@@ -295,9 +298,16 @@ class Soak:
             "faults": dict(self.weather.hits),
             "codes": dict(self.codes),
             "minutes": round(stormy / 60, 1),
+            "longest_stall": round(self.stall, 2),
             "last_runs": last,
             "details": self.details,
         }
+
+    def _notice_stalls(self) -> None:
+        while True:
+            before = time.monotonic()
+            time.sleep(TICK)
+            self.stall = max(self.stall, time.monotonic() - before - TICK)
 
     def _work(self, desks: list[Desk], dice: random.Random) -> None:
         """Run after run on these workbooks, until all have been killed often enough."""

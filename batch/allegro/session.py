@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import math
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ BETA = "application/vnd.allegro.beta.v1+json"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 ANSWER_SECONDS = 60.0  # a server that drips bytes must not hold a run forever
+SURE_SECONDS = 5.0  # so long after a call was decided on, the seller is taken to be ours still
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 BROKEN = (urllib3.exceptions.HTTPError, OSError, ValueError)
 """What a call that comes to nothing raises; ValueError is a header that cannot be sent, or a chunk of -5 bytes."""
@@ -180,7 +182,11 @@ class Traffic:
 
 @dataclass
 class ApiSession:
-    """All calls of one account. Safe to use from several threads."""
+    """All calls of one account. Safe to use from several threads.
+
+    `still_ours` raises JournalError when another run may be at work on this seller by now. It is asked before a write
+    that had to wait: what was decided on may have been looked up and sent by the other one meanwhile.
+    """
 
     api_url: str
     account: str
@@ -191,6 +197,7 @@ class ApiSession:
     clock: Clock
     http: requests.Session = field(default_factory=new_http)
     jitter: Callable[[], float] = random.random
+    still_ours: Callable[[], None] = lambda: None
 
     def get(
         self,
@@ -208,7 +215,8 @@ class ApiSession:
     def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         """A call that makes something; sent again only when it was certainly not processed.
 
-        Raises as `get`. After ServerTrouble or NoAnswer with `sent` it may have been processed.
+        Raises as `get`. After ServerTrouble or NoAnswer with `sent` it may have been processed; after JournalError it
+        was not.
         """
         return self._persist("POST", path, body=body, safe=False, patience=retry.PATIENCE)
 
@@ -227,7 +235,7 @@ class ApiSession:
         """A PUT or POST that carries an id of ours, by which Allegro knows it again: sent again through trouble.
 
         `changes`, the number of offers it changes, is what it takes from `budget`. Raises as `get`; Rejected with
-        409 means that it is there already.
+        409 means that it is there already. After JournalError an earlier attempt may have come through.
         """
         media_type = BETA if method == "POST" else PUBLIC
         call = {"body": body, "media_type": media_type, "budget": budget, "weight": changes}
@@ -244,6 +252,8 @@ class ApiSession:
     def _persist(self, method: str, path: str, *, safe: bool, patience: float, **call: Any) -> Answer:
         started = self.clock.monotonic()
         attempt = 0
+        if method != "GET":
+            call["sure_until"] = started + SURE_SECONDS
         while True:
             attempt += 1
             begun = self.clock.monotonic()
@@ -288,6 +298,7 @@ class ApiSession:
         media_type: str = PUBLIC,
         budget: Budget | None = None,
         weight: int = 1,
+        sure_until: float = math.inf,
     ) -> Answer | None:
         """One request; None when Allegro does not accept the token."""
         headers = {
@@ -308,6 +319,8 @@ class ApiSession:
         with traffic.lanes.lane(asking=budget is None):
             waited = traffic.take(budget, weight)
             begun = self.clock.monotonic()
+            if begun > sure_until:
+                self.still_ours()
             status, answer_headers, content = self._exchange(f"{method} {path}", method, target, data, headers)
             traffic.lanes.answered(self.clock.monotonic() - begun, waited=waited)
         log.debug("%s %s -> %s (trace-id %s)", method, path, status, answer_headers.get("trace-id"))

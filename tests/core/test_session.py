@@ -10,8 +10,8 @@ import urllib3
 
 from batch.allegro.allowance import Limit
 from batch.allegro.pace import Budget
-from batch.allegro.session import ApiSession, Traffic, connections, new_http
-from batch.errors import NoAnswer
+from batch.allegro.session import SURE_SECONDS, ApiSession, Traffic, connections, new_http
+from batch.errors import JournalError, NoAnswer
 from batch.ledger import Ledger
 from tests.helpers.drafts import FakeClock
 
@@ -30,11 +30,13 @@ class Silent(urllib3.HTTPConnectionPool):
     def __init__(self, clock: FakeClock) -> None:
         super().__init__("localhost")
         self.clock, self.calls = clock, 0
+        self.trouble: type[Exception] = urllib3.exceptions.ReadTimeoutError
 
     def urlopen(self, method: str, url: str, *_: Any, timeout: Any = None, **__: Any) -> Any:
         self.calls += 1
-        self.clock.sleep(timeout.read_timeout)
-        raise urllib3.exceptions.ReadTimeoutError(self, url, method)
+        connecting = self.trouble is urllib3.exceptions.ConnectTimeoutError
+        self.clock.sleep(timeout.connect_timeout if connecting else timeout.read_timeout)
+        raise self.trouble(self, url, method)
 
 
 def silent_session() -> tuple[ApiSession, Silent, FakeClock]:
@@ -63,6 +65,23 @@ def test_a_post_that_may_have_arrived_is_sent_once() -> None:
     with pytest.raises(NoAnswer):
         session.post("/sale/product-offers", {})
     assert http.calls == 1
+
+
+def test_a_write_that_had_to_wait_is_not_sent_for_a_seller_that_is_no_longer_ours() -> None:
+    """Another run may have sent it meanwhile."""
+    session, http, clock = silent_session()
+
+    def lost() -> None:
+        raise JournalError("journal_lost")
+
+    http.trouble = urllib3.exceptions.ConnectTimeoutError  # certainly not sent, so it may be sent again
+    session.still_ours = lost
+    with pytest.raises(JournalError):
+        session.post("/sale/product-offers", {})
+    assert http.calls == 1
+    assert clock.monotonic() > SURE_SECONDS
+    with pytest.raises(NoAnswer):
+        session.get("/me")
 
 
 def test_the_systems_proxy_and_certificates_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -131,8 +131,9 @@ class DraftExecutor:
             if step.kind is StepKind.FOLLOW:
                 self._pending.append(_Unsettled(step, _entry(step), due=self._clock.monotonic()))
             elif step.kind is StepKind.LOOK_UP:
-                age = self._clock.now() - _entry(step).updated_at
-                self._doubt(step, _entry(step), lag_left=(INDEX_LAG - age).total_seconds(), wait=0.0)
+                # The time of the intent tells nothing: a dead run may have waited for a limit before it sent, and then
+                # died at once. Only from now on is it certain that it sends no more.
+                self._doubt(step, _entry(step), lag_left=INDEX_LAG.total_seconds(), wait=0.0)
         each((step for step in steps if step.kind is StepKind.CREATE), self._submit, threads=WORKERS)
         self._settle()
         return Execution(self._outcomes, self._stopped)

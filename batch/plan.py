@@ -18,6 +18,8 @@ from batch.resolve import ResolvedDefaults
 
 INDEX_LAG = timedelta(seconds=60)
 """How long after a lost answer the list of offers may still not show the offer (#2914, #4474: it lags)."""
+LONGEST_RUN = timedelta(days=1)
+"""How long after its intent a draft may still be sent at most: a run may wait out the limit of an hour, and more."""
 
 # Which of several offers with one external id a row is about: the one buyers see, then the newest state.
 _PREFERENCE = ("ACTIVE", "ACTIVATING", "INACTIVE", "ENDED")
@@ -108,7 +110,7 @@ class Planner:
         """A draft of an earlier run that is not at its end; followed by a run of any kind."""
         if entry.state is State.ACCEPTED:
             return Step(StepKind.FOLLOW, row, {}, entry)
-        if entry.state is State.SENDING and (offers or self.now - entry.updated_at < INDEX_LAG):
+        if entry.state is State.SENDING and (offers or self.now - entry.updated_at < LONGEST_RUN):
             return Step(StepKind.LOOK_UP, row, self._ids(row), entry)
         return None
 

@@ -16,6 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Protocol
 
 from batch.allegro import retry
@@ -35,8 +36,10 @@ from batch.errors import (
 )
 from batch.model import Accepted, Entry, FoundOffer, Made, Money, Outcome, ProductRow, Refused, State
 from batch.parallel import each
-from batch.plan import INDEX_LAG, Step, StepKind, answer, best_offer, blame, draft_outcome
+from batch.plan import Step, StepKind, answer, best_offer, blame, draft_outcome
 
+INDEX_LAG = timedelta(seconds=60)
+"""How long after a lost answer the list of offers may still not show the offer (#2914, #4474: it lags)."""
 WORKERS = 24  # threads; how many requests really run at once is decided in allegro/pace.py
 IDS_A_LOOK_UP = 100  # OpenAPI: external.id, maxItems
 ATTEMPTS = 3  # of one draft in one run, each after a look-up that found nothing
@@ -133,7 +136,7 @@ class DraftExecutor:
             elif step.kind is StepKind.LOOK_UP:
                 # The time of the intent tells nothing: a dead run may have waited for a limit before it sent, and then
                 # died at once. Only from now on is it certain that it sends no more.
-                self._doubt(step, _entry(step), lag_left=INDEX_LAG.total_seconds(), wait=0.0)
+                self._doubt(step, _entry(step))
         each((step for step in steps if step.kind is StepKind.CREATE), self._submit, threads=WORKERS)
         self._settle()
         return Execution(self._outcomes, self._stopped)
@@ -229,7 +232,7 @@ class DraftExecutor:
             self._stop(error)
         else:  # those under way when the account stops need not wait for each other's pauses
             self._ease(retry.seconds_to_wait(troubles, retry_after=error.retry_after, jitter=0))
-        self._doubt(step, entry, lag_left=INDEX_LAG.total_seconds(), wait=1.0)
+        self._doubt(step, entry, wait=1.0)
 
     # --- settle pass
 
@@ -259,7 +262,7 @@ class DraftExecutor:
             result = accepted
         if result is None:
             age = self._clock.now() - item.entry.updated_at
-            self._doubt(item.step, item.entry, lag_left=(INDEX_LAG - age).total_seconds(), wait=0.0, vanished=True)
+            self._doubt(item.step, item.entry, age=age, vanished=True)
         elif not isinstance(result, Accepted):
             self._take(item.step, item.entry, result)
         elif now >= until:
@@ -273,9 +276,13 @@ class DraftExecutor:
             item.due = now + wait
             self._pending.append(item)
 
-    def _doubt(self, step: Step, entry: Entry, *, lag_left: float, wait: float, vanished: bool = False) -> None:
+    def _doubt(
+        self, step: Step, entry: Entry, *, age: timedelta = timedelta(), wait: float = 0.0, vanished: bool = False
+    ) -> None:
+        """To be looked up after `wait` seconds. It has not been sent, or heard of, for `age`."""
         now = self._clock.monotonic()
-        ripe = now + min(lag_left, INDEX_LAG.total_seconds())  # the journal's time may lie ahead: clocks are set back
+        lag_left = INDEX_LAG - max(age, timedelta())  # the journal's time may lie ahead: clocks are set back
+        ripe = now + lag_left.total_seconds()
         self._doubtful.append(_Unsettled(step, entry, due=now + wait, ripe=ripe, vanished=vanished))
 
     def _look_up(self, items: list[_Unsettled]) -> None:

@@ -16,8 +16,6 @@ from batch.model import Action, Change, Entry, FoundOffer, Job, Outcome, Problem
 from batch.plan_changes import OPEN, Catches, ChangeStep, change_outcome, plan_change
 from batch.resolve import ResolvedDefaults
 
-INDEX_LAG = timedelta(seconds=60)
-"""How long after a lost answer the list of offers may still not show the offer (#2914, #4474: it lags)."""
 LONGEST_RUN = timedelta(days=1)
 """How long after its intent a draft may still be sent at most: a run may wait out the limit of an hour, and more."""
 

@@ -38,7 +38,7 @@ from tests.helpers.killed_updates import effects, kill_at_every_step
 from tests.helpers.postgres import sharing
 from tests.helpers.shop import Shop
 
-TICK = 0.05  # seconds
+TICK = 0.05  # seconds between two looks whether the machine stood still
 TIMES = 20  # as fast as the clock on the wall go all clocks; a minute of waiting takes three seconds
 WORKERS = 2  # workbooks that are run at the same time
 DESKS = 8  # workbooks
@@ -257,6 +257,7 @@ class Soak:
     details: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     started: float = field(default_factory=time.monotonic)
+    over: threading.Event = field(default_factory=threading.Event)
     stall: float = 0.0  # seconds for which this machine stood still; of the hurried clock these are many more
 
     def go(self) -> dict[str, Any]:
@@ -278,6 +279,7 @@ class Soak:
         with ThreadPoolExecutor(WORKERS) as pool:
             last = list(pool.map(self._last_runs, self.desks))
         self.watch.finish()
+        self.over.set()
         return {
             "rows": sum(desk.rows for desk in self.desks),
             "kills": self.figures["kills"],
@@ -304,10 +306,10 @@ class Soak:
         }
 
     def _notice_stalls(self) -> None:
-        while True:
-            before = time.monotonic()
-            time.sleep(TICK)
-            self.stall = max(self.stall, time.monotonic() - before - TICK)
+        before = time.monotonic()
+        while not self.over.wait(TICK):
+            now = time.monotonic()
+            self.stall, before = max(self.stall, now - before - TICK), now
 
     def _work(self, desks: list[Desk], dice: random.Random) -> None:
         """Run after run on these workbooks, until all have been killed often enough."""

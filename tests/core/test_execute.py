@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from batch.errors import Forbidden, JournalError, LoginNeeded, NoAnswer, ServerTrouble, TokenTrouble, TooMany
-from batch.execute import TROUBLES_IN_A_ROW, DraftExecutor, Execution
+from batch.execute import INDEX_LAG, TROUBLES_IN_A_ROW, DraftExecutor, Execution
 from batch.journal import Journal
 from batch.model import Accepted, Made, ProductRow, Refused, State
-from batch.plan import INDEX_LAG, Step, StepKind
+from batch.plan import Step, StepKind
 from tests.helpers.drafts import SELLER, FakeAllegro, FakeClock, entry, row
 
 MADE = Made("", "INACTIVE")

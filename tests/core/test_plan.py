@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from batch.execute import INDEX_LAG
 from batch.model import Action, CellRef, Change, FoundOffer, Job, Money, Outcome, Problem, State, Way
-from batch.plan import INDEX_LAG, Known, Planned, Planner, Step, best_offer
+from batch.plan import Known, Planned, Planner, Step, best_offer
 from batch.plan_changes import Catches, ChangeStep
 from batch.resolve import ResolvedDefaults
 from tests.helpers.drafts import NOW, SELLER, entry, offer, row

@@ -27,7 +27,6 @@ from typing import Any, Self
 
 import batch.execute
 import batch.pipeline
-import batch.plan
 from batch.cli import main
 from batch.journal import Journal
 from tests.helpers.hurried import hurry
@@ -113,7 +112,7 @@ class Killer:
 def serve(lag: float, times: float) -> None:
     """Carry out the orders on stdin; each is answered by how its process ended and its number of journal writes."""
     if lag != AS_IT_IS:
-        batch.plan.INDEX_LAG = batch.execute.INDEX_LAG = timedelta(seconds=lag)
+        batch.execute.INDEX_LAG = timedelta(seconds=lag)
     for line in sys.stdin:
         order = json.loads(line)
         reading, writing = os.pipe()

@@ -11,7 +11,7 @@ In a quiet list that is one call for each 100 orders and one for each window; up
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,9 @@ from batch.allegro.checkout_forms import moment_of, order_of
 from batch.allegro.session import ApiSession, understanding
 from batch.errors import AccountError, ApiError, ServerTrouble
 from batch.order import Order
+
+_Listed = tuple[str, str]
+"""One line of a list: the order's id, and when it changed."""
 
 PATH = "/order/checkout-forms"
 PAGE = 100  # OpenAPI: limit, maximum
@@ -58,9 +61,12 @@ def read_orders(session: ApiSession, since: datetime) -> OrdersRead:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """One answer: the orders on it, when they changed (where that is said), and the size of the whole list."""
+    """One answer: what it lists, when that changed (where it is said), and the size of the whole list.
 
-    ids: list[str]
+    An order may be listed in two revisions, which the size counts as two.
+    """
+
+    listed: list[_Listed]
     moments: list[datetime]
     total: int
 
@@ -85,15 +91,17 @@ class _Reading:
     until: datetime
     orders: dict[str, Order] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)  # the ids of the last window, in the order of the list
+    seen: list[_Listed] = field(default_factory=list)  # what the last reading of a window listed
+    known: set[_Listed] = field(default_factory=set)  # what all readings of `of_window` have listed so far
+    of_window: tuple[datetime, datetime, int] | None = None  # begin, end, size
 
     def read(self) -> None:
         for _ in range(ROUNDS):
             newest = self._page(self.until, None, sort="-updatedAt")
-            if not newest.ids:
+            if not newest.listed:
                 return
             end = max(newest.moments, default=self.session.clock.now())
-            if len(newest.ids) >= newest.total:  # one answer holds them all
+            if len(newest.listed) >= newest.total:  # one answer holds them all
                 self.until = max(self.until, end)
                 return
             if self._window(end, newest.total):
@@ -121,7 +129,7 @@ class _Reading:
 
     def _stretch(self, begin: datetime, end: datetime, total: int | None) -> _Stretch:
         """Read page after page from `begin`, as long as the list stands still and the offset lasts."""
-        seen: list[str] = []
+        seen: list[_Listed] = []
         moments: list[datetime] = []
         sure, ordered, stood_still = begin, True, True
         while True:
@@ -131,23 +139,33 @@ class _Reading:
                 if seen:
                     return _Stretch(sure, stood_still)
             total = page.total
-            new = set(page.ids) - set(seen)
-            seen += page.ids
+            new = set(page.listed) - set(seen)
+            seen += page.listed
             moments += page.moments
             # Whatever the total says, a page that is not full and tells nothing new is the last.
-            ends = len(seen) >= total or (not new and len(page.ids) < PAGE)
+            ends = len(seen) >= total or (not new and len(page.listed) < PAGE)
             full = len(seen) + PAGE > LARGEST_WINDOW
             if ends or full:
-                expected = total if ends else len(seen)
-                whole = len(set(seen)) >= expected or seen == self.seen  # one that repeats itself is read twice alike
+                whole = self._knows_all(seen, (begin, end, total)) if ends else len(set(seen)) == len(seen)
+                whole = whole or seen == self.seen  # a list that repeats itself is read twice alike
                 self.seen = seen
                 if ends or not whole:
                     return _Stretch(None if whole else begin, stood_still and whole)
-            ordered = ordered and len(page.moments) == len(page.ids) and min(page.moments) >= sure
+            ordered = ordered and len(page.moments) == len(page.listed) and min(page.moments) >= sure
             sure = max(page.moments) if ordered else begin
             if full:
                 left = total - sum(moment < sure for moment in moments)
                 return _Stretch(sure, stood_still and ordered, left if ordered else None)
+
+    def _knows_all(self, seen: Sequence[_Listed], window: tuple[datetime, datetime, int]) -> bool:
+        """Whether the readings of a window have together listed as many as it holds.
+
+        Nothing new comes into it, so they are these, even where changes of one moment change places between two pages.
+        """
+        if self.of_window != window:
+            self.of_window, self.known = window, set()
+        self.known |= set(seen)
+        return len(self.known) >= window[2]
 
     def _page(self, begin: datetime, end: datetime | None, *, offset: int = 0, sort: str = "updatedAt") -> _Page:
         params: dict[str, str | int] = {"updatedAt.gte": _stamp(begin), "sort": sort, "limit": PAGE, "offset": offset}
@@ -156,12 +174,12 @@ class _Reading:
         answer = self.session.get(PATH, params)
         with understanding(answer):
             forms = sorted(answer.data["checkoutForms"], key=lambda form: str(form.get("updatedAt")))
-            ids = [str(form["id"]) for form in forms]
+            listed = [(str(form["id"]), str(form.get("updatedAt"))) for form in forms]
             moments = [moment for form in forms if (moment := moment_of(form)) is not None]
             total = int(answer.data["totalCount"])
         for form in forms:  # the oldest change first, whatever way round the page came
             self._take(form)
-        return _Page(ids, moments, total)
+        return _Page(listed, moments, total)
 
     def _take(self, form: Mapping[str, Any]) -> None:
         try:

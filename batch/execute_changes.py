@@ -5,7 +5,8 @@ them for a fraction of the requests, in a long run also while others are still b
 commands are read for what the list does not confirm, and for the reasons of what failed.
 
 All changes carry absolute values and every command an id of ours that was on disk before the call, so that nothing is
-applied twice with another effect, whatever is killed or lost on the way.
+applied twice with another effect, whatever is killed or lost on the way. A call without an answer may still be on its
+way to Allegro: until it would have come about, nothing newer is sent about its offers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Protocol
 
 from batch.clock import Clock
@@ -24,13 +26,15 @@ from batch.errors import AccountError, ApiError, BatchError, JournalError, NoAns
 from batch.execute import WORKERS, Execution, cause
 from batch.model import Change, FoundOffer, Outcome, Sent, State, TaskResult, Way
 from batch.parallel import each
-from batch.plan import blame
+from batch.plan import LONGEST_RUN, blame
 from batch.plan_changes import LIVE, OPEN, ChangeStep, calls, change_outcome
 
 FIRST_LOOK, LONGER, RARELY = 1.0, 1.5, 15.0  # seconds until the first look; by what later pauses grow, and up to
 LIST_SUFFICES = 4  # looks at the list before the reports of many single commands are read
 REPORTS_A_PAGE = 10  # so many reports on calls weigh no more than a page of the list, of 1,000 offers
 CALLS_A_PAGE = 20  # while calls are sent, the list is looked at once for so many of them a page: a twentieth more
+STRAY = timedelta(seconds=60)
+"""How long after a lost answer, or the end of a dead run, what was sent may still take effect."""
 ATTEMPTS = 3  # at a change that fails for a passing reason
 COMMANDS = frozenset({Way.PRICE, Way.STOCK, Way.BULK, Way.PUBLISH, Way.END})
 GONE = frozenset({404, 405, 406, 415})  # answers of a resource that is not there; the bulk command is beta
@@ -120,6 +124,7 @@ class ChangeExecutor:
         self._lock, self._looking = threading.Lock(), threading.Lock()
         self._outcomes: list[Outcome] = []
         self._stopped: BatchError | None = None
+        self._begun = clock.monotonic()
 
     def execute(self, steps: Iterable[ChangeStep]) -> Execution:
         """Send, then watch. Every step gets exactly one Outcome; nothing is raised on purpose."""
@@ -138,6 +143,8 @@ class ChangeExecutor:
         pause, looks = FIRST_LOOK, 0
         while waiting := [work for work in works if not self._settled(work)]:
             now = self._clock.monotonic()
+            if looks and any(self._is_stray(change) for work in waiting for change in work.open):
+                until = max(until, self._begun + STRAY.total_seconds())
             if self._stopped is not None or (looks and now >= until):
                 for work in waiting:
                     self._answer(work)
@@ -209,7 +216,7 @@ class ChangeExecutor:
         except (AccountError, ApiError, JournalError) as error:
             lost = isinstance(error, ServerTrouble | JournalError) or (isinstance(error, NoAnswer) and error.sent)
             self._stop(error)
-            self._note(owners, written, State.SENDING if lost else State.WITHDRAWN)
+            self._note(owners, written, State.SENDING if lost else State.WITHDRAWN, code=cause(error) if lost else None)
             for change in call:
                 owners[change.offer_id].trouble = cause(error)
             return
@@ -272,19 +279,34 @@ class ChangeExecutor:
             held = self._allegro.held({change.offer_id for change in group})
             done = [change for change in group if applied(change, held)]
             self._note(owners, done, State.DONE)
-            self._repeat(owners, [change for change in group if change not in done])
+            self._repeat(owners, [change for change in group if change not in done and not self._is_stray(change)])
             return
         published = [c for c in group if c.way is Way.PUBLISH and (r := results.get(c.id)) and r.state is State.DONE]
         held = self._allegro.held({change.offer_id for change in published}) if published else {}
         for change in group:
             result = results.get(change.id)
             if result is None or result.state is State.ACCEPTED or (change in published and not applied(change, held)):
-                continue  # Allegro's "success" of a publication comes before the offer is active
+                # Allegro's "success" of a publication comes before the offer is active.
+                if change.state is State.SENDING:
+                    self._note(owners, [change], State.ACCEPTED)  # the call has arrived
+                continue
             if result.state is State.FAILED and result.passing:
                 self._repeat(owners, [change], result.errors)
             else:
                 told = {"code": result.code, "errors": result.errors, "trace_id": result.trace_id or change.trace_id}
                 self._note(owners, [change], result.state, **told)
+
+    def _is_stray(self, change: Change) -> bool:
+        """Whether a call may still be on its way that Allegro does not know (yet).
+
+        When a dead run sent it is not known: it may have waited for a limit first. So the time counts from when this
+        run began, but for an answer that its own run has noted as lost.
+        """
+        if change.state is not State.SENDING:
+            return False
+        age = self._clock.now() - (change.updated_at or self._clock.now())
+        known_dead = timedelta(seconds=self._clock.monotonic() - self._begun)
+        return known_dead < STRAY and age < (STRAY if change.code else LONGEST_RUN)
 
     def _repeat(
         self, owners: Mapping[int, _Work], changes: Sequence[Change], errors: tuple[tuple[str, str], ...] = ()
@@ -305,9 +327,17 @@ class ChangeExecutor:
 
     # --- both
 
-    def _note(self, owners: Mapping[Any, _Work], changes: Sequence[Change], state: State, **told: Any) -> None:
+    def _note(
+        self,
+        owners: Mapping[Any, _Work],
+        changes: Sequence[Change],
+        state: State,
+        *,
+        code: str | None = None,
+        **told: Any,
+    ) -> None:
         """Note in the journal and in their works how changes stand. Without a journal nothing more is sent."""
-        noted = [replace(change, state=state, **told) for change in changes]
+        noted = [replace(change, state=state, code=code, **told) for change in changes]
         try:
             self._journal.save_changes(noted)
         except JournalError as error:

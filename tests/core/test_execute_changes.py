@@ -14,7 +14,7 @@ import pytest
 
 from batch.errors import Forbidden, JournalError, LoginNeeded, NoAnswer, ServerTrouble, TooMany
 from batch.execute import Execution
-from batch.execute_changes import ATTEMPTS, ChangeExecutor
+from batch.execute_changes import ATTEMPTS, STRAY, ChangeExecutor
 from batch.journal import Journal
 from batch.model import Action, Change, FoundOffer, Money, Outcome, ProductRow, Sent, State, TaskResult, Way
 from batch.plan_changes import OPEN, Catches, ChangeStep, plan_change
@@ -365,6 +365,37 @@ def test_what_a_killed_run_left_is_settled_and_not_sent_again(
     assert desk.executor(allegro, wait=0).watch([left]) is None
     assert desk.states() == states
     assert allegro.sent == []
+
+
+@pytest.mark.parametrize(("arrives", "states"), [(40.0, [State.DONE]), (None, [])])
+def test_nothing_newer_is_sent_while_a_dead_runs_call_may_still_arrive(
+    desk: Desk, arrives: float | None, states: list[State]
+) -> None:
+    """Whenever it was meant to be sent, and though nobody wants to wait: for a minute from now, or until it shows."""
+    allegro = FakeAllegro(offers(1), on_report=lambda _c, _n: DONE if arrives and passed() >= arrives else None)
+    [step] = desk.steps(allegro, [wants(1)])
+    [left] = desk.journal.intend_changes([replace(step.changes[0], command="dead")])
+    desk.clock.sleep(3600)
+    begun = desk.clock.monotonic()
+
+    def passed() -> float:
+        return desk.clock.monotonic() - begun
+
+    assert desk.executor(allegro, wait=0).watch([left]) is None
+    assert desk.states() == states
+    assert arrives <= passed() < STRAY.total_seconds() if arrives else passed() == STRAY.total_seconds()
+
+
+def test_an_answer_lost_long_ago_is_not_waited_for(desk: Desk) -> None:
+    """The run that lost it has noted when that was; what is left of the minute is waited for."""
+    allegro = FakeAllegro(offers(1), on_send=lambda _changes, _call: TROUBLE, on_report=lambda _c, _n: None)
+    for later, wait in ((0, STRAY.total_seconds()), (3600, 0)):
+        desk.execute(allegro, wants(1))
+        desk.clock.sleep(later)
+        begun = desk.clock.monotonic()
+        assert desk.executor(allegro, wait=0).watch(desk.journal.unsettled_changes(SELLER)) is None
+        assert desk.clock.monotonic() - begun == wait
+        assert desk.states() == []
 
 
 def test_of_many_calls_those_that_may_never_have_arrived_are_asked_about_at_once(desk: Desk) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import batch.execute
+import batch.execute_changes
 import batch.pipeline
 from batch.cli import main
 from batch.journal import Journal
@@ -112,7 +113,7 @@ class Killer:
 def serve(lag: float, times: float) -> None:
     """Carry out the orders on stdin; each is answered by how its process ended and its number of journal writes."""
     if lag != AS_IT_IS:
-        batch.execute.INDEX_LAG = timedelta(seconds=lag)
+        batch.execute.INDEX_LAG = batch.execute_changes.STRAY = timedelta(seconds=lag)
     for line in sys.stdin:
         order = json.loads(line)
         reading, writing = os.pipe()

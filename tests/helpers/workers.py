@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from batch import cli, execute, job_queue, worker
+from batch import cli, execute, execute_changes, job_queue, worker
 from tests.helpers.shop import Shop
 
 
@@ -42,7 +42,7 @@ def main() -> None:
         job_queue.DEAD_AFTER = dead_after
         job_queue.HEARTBEAT = job_queue.LOOK_EVERY = dead_after / 3
         worker.ROUND_EVERY = 1.0
-        execute.INDEX_LAG = timedelta(seconds=dead_after)
+        execute.INDEX_LAG = execute_changes.STRAY = timedelta(seconds=dead_after)
     cli.main(sys.argv[2:])
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 import yaml
 
 from batch import seller_lock
+from batch.allegro.session import SURE_SECONDS
 from batch.database.tables import tokens
 from batch.model import Job
 from batch.simulator import Settings, Simulator, catalogue
@@ -125,6 +126,26 @@ def test_a_database_that_goes_away_in_the_middle(tmp_path: Path, url: str, simul
     assert shop.drafts()["exit_code"] == 0
     assert made(simulator) == Counter({catalogue.gtin(n): 1 for n in range(rows)})
     assert all(row["offer_id"] for row in shop.table("Products"))
+
+
+@pytest.mark.slow
+def test_what_waited_for_a_limit_is_not_sent_without_the_database(
+    tmp_path: Path, url: str, simulator: Simulator
+) -> None:
+    """Meanwhile somebody else may have taken the account. The next run sends it, once."""
+    shop = station(tmp_path, simulator, "PC-1", rows=1)
+    limit = simulator.faults.add(
+        "status_before", method="POST", count=1, status=429, retry_after=str(int(SURE_SECONDS) + 3)
+    )
+    process = shop.start("run", "--only", "drafts", "--json")
+    shop.wait_for(lambda: limit.hits == 1)
+    shared_server().cut_off(name_for(tmp_path))
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert sum(exchange.method == "POST" for exchange in simulator.requests) == 1
+    shared_server().let_in(name_for(tmp_path))
+    assert shop.drafts()["exit_code"] == 0
+    assert made(simulator) == Counter([catalogue.gtin(0)])
 
 
 @pytest.mark.parametrize("trouble", ["away", "password", "address", "driver"])

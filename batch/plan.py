@@ -92,7 +92,11 @@ class Planner:
             return answer(row, "skipped", reason="job")
         drafts = wants_draft(row)
         offers = self.known.offers.get(row.external_id, ())
-        if entry is not None and entry.state is State.UNDONE:  # the list may still show what was deleted (it lags)
+        if entry is not None and entry.state is State.UNDONE and entry.offer_id:
+            deleting = [c for c in self.known.changes.get(entry.offer_id, ()) if c.state in OPEN]
+            if deleting:  # whether there is still a draft is not known
+                return ChangeStep(row, entry.offer_id, None, pending=tuple(deleting))
+            # The list may still show what was deleted (it lags).
             offers = [offer for offer in offers if offer.offer_id != entry.offer_id]
         if drafts and entry is not None:
             step = self._unfinished(row, entry, offers)

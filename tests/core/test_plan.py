@@ -180,6 +180,14 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         {"row": row(price=DEAR), "held": None, "entry": entry(State.UNDONE, **HELD_VALUES)},
         "create",
     ),
+    "perhaps taken back, another price": (
+        {
+            "row": row(price=DEAR),
+            "entry": entry(State.UNDONE, offer_id="100", **HELD_VALUES),
+            "changes": [change(State.SENDING, Way.DELETE, new_price=None)],
+        },
+        "pending",
+    ),
 }
 
 

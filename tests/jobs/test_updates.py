@@ -246,6 +246,21 @@ def test_a_draft_taken_back_is_made_again_when_asked_for(shop: Shop) -> None:
     assert run(shop, "run")["counts"] == {"draft_created": 2, "undone": 1}
 
 
+@pytest.mark.slow
+def test_a_draft_of_which_it_is_unknown_whether_it_was_deleted_is_not_made_again(shop: Shop) -> None:
+    """The answer to the deletion was lost, and then the offer could not be looked at; the next run finds it."""
+    shop.fill([{"ean": catalogue.gtin(900), "price": 20, "stock": 1}])
+    run(shop, "run")
+    shop.simulator.faults.add("status_before", method="DELETE", count=None, status=503)
+    assert run(shop, "undo", "last")["counts"] == {"server_trouble": 1}
+    shop.fill([{"ean": catalogue.gtin(900), "price": 21, "stock": 1}])
+    shop.simulator.faults.add("status_before", method="GET", path="/sale/product-offers/.*", count=None, status=400)
+    assert run(shop, "run", "--wait", "0")["counts"] == {"update_pending": 1}
+    shop.simulator.faults.clear()
+    assert run(shop, "run")["counts"] == {"offer_updated": 1}
+    assert held(shop) == [("21.00", 1, "INACTIVE")]
+
+
 def test_undo_leaves_alone_what_was_changed_since(shop: Shop) -> None:
     """Somebody set another price at Allegro; a draft was published by hand."""
     [offer] = shop.simulator.add_offers("e-sklep1", [OFFER])

@@ -127,7 +127,8 @@ class Watch(Log):
         self.undoing: set[str] = set()
         """The sellers for whom a run is being taken back."""
         self.newest: dict[tuple[str, str, str], float] = {}
-        self.older_after_newer = self.used_for_another = self.crashes = 0
+        self.another_effect: list[str] = []
+        self.crashes = 0
         self.calls: Counter[str] = Counter()
 
     def add(self, exchange: Exchange) -> None:
@@ -136,20 +137,22 @@ class Watch(Log):
             self.judge(self._exchanges[0])
         if exchange.seller not in self.undoing:
             for offer, what, value in effects(exchange):
-                self._set(exchange.seller, offer, what, value)
+                self._set(exchange, offer, what, value)
         super().add(exchange)
 
-    def _set(self, seller: str, offer: str, what: str, value: object) -> None:
+    def _set(self, exchange: Exchange, offer: str, what: str, value: object) -> None:
         """A value that a run of ours, not an undo, sends: never an older one after a newer one."""
         if what not in {"price", "stock"} or not float(str(value)):
             return
-        key = (seller, offer, what)
-        self.older_after_newer += float(str(value)) < self.newest.get(key, 0)
+        key = (exchange.seller, offer, what)
+        if float(str(value)) < self.newest.get(key, 0):
+            self.another_effect.append(f"{exchange.when} {key}: {value} after {self.newest[key]}")
         self.newest[key] = float(str(value))
 
     def judge(self, exchange: Exchange) -> None:
         """Look at the answer, which comes later than the request."""
-        self.used_for_another += "USED_FOR_ANOTHER" in exchange.answer
+        if "USED_FOR_ANOTHER" in exchange.answer:
+            self.another_effect.append(f"{exchange.when} {exchange.seller} {exchange.path}: {exchange.answer}")
         self.crashes += exchange.fault == CRASHED
 
     def finish(self) -> None:
@@ -287,7 +290,7 @@ class Soak:
             "lost": self.figures["lost"],
             "wrongly_blamed": self.figures["wrongly_blamed"],
             "published_by_accident": len(self.published) + self.simulator.world.published_by_accident,
-            "changes_with_another_effect": self.watch.older_after_newer + self.watch.used_for_another,
+            "changes_with_another_effect": len(self.watch.another_effect),
             "unanswered": self.figures["unanswered"],
             "wrongly_sent_to_log_in": self.figures["wrongly_sent_to_log_in"],
             "broken_runs": self.figures["broken_runs"],
@@ -302,7 +305,7 @@ class Soak:
             "minutes": round(stormy / 60, 1),
             "longest_stall": round(self.stall, 2),
             "last_runs": last,
-            "details": self.details,
+            "details": [*self.details, *self.watch.another_effect],
         }
 
     def _notice_stalls(self) -> None:

@@ -23,10 +23,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import requests
 
 from batch.report import status_of
 from batch.simulator import Clock, Limits, Settings, Simulator, Trouble, catalogue
@@ -358,7 +360,9 @@ class Soak:
     def _undoing(self, desk: Desk) -> Iterator[None]:
         self.watch.undoing |= set(desk.shop.accounts)
         yield
-        time.sleep(0.2)  # what a killed run sent last may still be on its way
+        # What a killed undo sent last may not have been read yet; a call that comes after it is answered after it.
+        with suppress(requests.ConnectionError):  # stopped: nothing is on its way
+            requests.get(f"{self.simulator.url}/_control/state", timeout=60)
         self.watch.undoing -= set(desk.shop.accounts)
 
     def _look(self, desk: Desk) -> None:

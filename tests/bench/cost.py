@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from batch.simulator import Simulator, catalogue
+from batch.simulator import Limits, Simulator, catalogue
 from tests.bench.process import Used, python
 from tests.helpers.shop import Shop
 
@@ -19,6 +19,7 @@ FREE = 10_000_000  # a limit that is never met: what a row costs is asked, not h
 LIMITS = dict.fromkeys(
     ("offer_writes_per_minute", "offer_writes_per_hour", "requests_per_minute", "changes_per_minute"), FREE
 )
+UNLIMITED = Limits(*[FREE] * 7)
 HEADERS = ("accept", "accept-language", "content-type", "user-agent")
 STARTS, RUNS = 5, 2
 
@@ -53,12 +54,12 @@ def run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float, 
 
 def _run_and_bare_loop(folder: Path, job: str, rows: int) -> tuple[float, float, float]:
     """All three begin with what the simulator held before the run."""
-    with Simulator(log_size=10 * rows + 1000) as simulator:
+    with Simulator(log_size=10 * rows + 1000, limits=UNLIMITED) as simulator:
         check = _run(_shop(folder / "check", simulator, job, rows), "run", "--only", job, "--dry-run", "--force")
-    with Simulator(log_size=10 * rows + 1000) as simulator:
+    with Simulator(log_size=10 * rows + 1000, limits=UNLIMITED) as simulator:
         run = _run(_shop(folder / "run", simulator, job, rows), "run", "--only", job, "--force")
         exchanges = [e for e in simulator.requests if e.path != "/auth/oauth/token"]
-    with Simulator(log_size=10) as simulator:
+    with Simulator(log_size=10, limits=UNLIMITED) as simulator:
         shop = _shop(folder / "bare", simulator, job, 1)
         _offers(simulator, rows if job == "updates" else 0)
         token = json.loads((shop.folder / f"{SELLER}.allegro.token").read_text("utf-8"))["access_token"]

@@ -181,18 +181,16 @@ class Lanes:
         if self._is_free():
             self._next_line().notify()
 
-    def answered(self, seconds: float, *, waited: float) -> None:
-        """An answer came after `seconds`; its turn in the budget had been `waited` for.
+    def answered(self, seconds: float) -> None:
+        """An answer came after `seconds`; with all lanes busy and answers as quick as ever, it asks for another lane.
 
-        A request that had to wait for its turn shows that there are lanes enough. One that did not, with all
-        lanes busy and answers as quick as ever, asks for another lane.
+        So it does if its request had to wait for its turn: who gets less of what sellers share has too few lanes.
         """
         with self._changes:
             self._usual = seconds if self._usual is None else min(self._usual * 1.01, seconds)
             self._most = min(self._most + DARING, MOST_LANES)
             enough = min(self._per_second * seconds * SPARE + 1, self._most)
-            crowded = waited < 0.001 and not self._is_free()
-            if crowded and seconds < 2 * self._usual and self._allowed < enough:
+            if not self._is_free() and seconds < 2 * self._usual and self._allowed < enough:
                 self._allowed, self._grown = min(self._allowed + 1 / self._allowed, enough), True
                 self._let_in()
 

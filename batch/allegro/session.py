@@ -12,6 +12,7 @@ import logging
 import math
 import random
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -120,13 +121,17 @@ def connections(http: requests.Session, url: str) -> urllib3.HTTPConnectionPool:
 @dataclass
 class Traffic:
     """What the budgets of one account are: all requests of its client id, its own writes, and the offers that its
-    commands change, by the hour's limit they are under."""
+    commands change, by the hour's limit they are under.
+
+    In its `line` one write at a time waits for its turn in `requests`, so that sellers take turns there.
+    """
 
     requests: Budget
     writes: Budget
     price_changes: Budget
     other_changes: Budget
     lanes: Lanes
+    line: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def open(
@@ -155,10 +160,14 @@ class Traffic:
             lanes=Lanes(per_minute=writes_per_minute),
         )
 
-    def take(self, budget: Budget | None, weight: int) -> float:
-        """Wait for the turn of a request, which only asks when it has no budget of its own; the seconds waited."""
-        waited = budget.take(weight) if budget else 0.0
-        return waited + self.requests.take(asking=budget is None)
+    def take(self, budget: Budget | None, weight: int) -> None:
+        """Wait for the turn of a request, which only asks when it has no budget of its own."""
+        if budget is None:
+            self.requests.take(asking=True)
+            return
+        budget.take(weight)
+        with self.line:
+            self.requests.take()
 
     def charge(self, budget: Budget | None) -> None:
         """A request failed, and failures weigh more (#13528)."""
@@ -317,12 +326,12 @@ class ApiSession:
         if budget is None and method != "GET":
             budget = traffic.writes
         with traffic.lanes.lane(asking=budget is None):
-            waited = traffic.take(budget, weight)
+            traffic.take(budget, weight)
             begun = self.clock.monotonic()
             if begun > sure_until:
                 self.still_ours()
             status, answer_headers, content = self._exchange(f"{method} {path}", method, target, data, headers)
-            traffic.lanes.answered(self.clock.monotonic() - begun, waited=waited)
+            traffic.lanes.answered(self.clock.monotonic() - begun)
         log.debug("%s %s -> %s (trace-id %s)", method, path, status, answer_headers.get("trace-id"))
         if status == 401:
             return None

@@ -276,20 +276,16 @@ def test_a_failed_request_costs_a_turn() -> None:
 
 
 def test_lanes_grow_while_that_helps_and_halve_when_told() -> None:
-    """Answers as quick as ever with all lanes busy: more lanes. Waiting for one's turn: enough of them."""
+    """Answers as quick as ever with all lanes busy: more lanes."""
     lanes = Lanes(per_minute=2490)
     for _ in range(2000):
         with lanes.lane():
             lanes._changes.inside = int(lanes._allowed)  # all are busy
-            lanes.answered(2, waited=0)
+            lanes.answered(2)
             lanes._changes.inside = 1
     assert lanes._allowed == MOST_LANES
     lanes.halve(begun=1, now=2)
     lanes.halve(begun=1, now=3)  # was under way when they were halved
-    assert lanes._allowed == MOST_LANES / 2
-    for _ in range(100):
-        with lanes.lane():
-            lanes.answered(2, waited=0.5)
     assert lanes._allowed == MOST_LANES / 2
     lanes.narrow()
     assert lanes._allowed == 1
@@ -301,7 +297,7 @@ def test_a_number_of_lanes_that_was_too_much_is_not_tried_again_soon() -> None:
     for time in range(20_000):
         with lanes.lane():
             lanes._changes.inside = int(lanes._allowed)
-            lanes.answered(0.5, waited=0)
+            lanes.answered(0.5)
             lanes._changes.inside = 1
         if int(lanes._allowed) > 12:
             refused += 1
@@ -319,7 +315,7 @@ def test_trouble_that_goes_on_does_not_leave_one_lane_for_ever() -> None:
         for _ in range(500):
             with lanes.lane():
                 lanes._changes.inside = int(lanes._allowed)
-                lanes.answered(0.5, waited=0)
+                lanes.answered(0.5)
                 lanes._changes.inside = 1
         return int(lanes._allowed)
 
@@ -336,7 +332,7 @@ def test_no_more_lanes_than_the_rate_takes() -> None:
     for _ in range(2000):
         with lanes.lane():
             lanes._changes.inside = int(lanes._allowed)
-            lanes.answered(0.08, waited=0)
+            lanes.answered(0.08)
             lanes._changes.inside = 1
     assert int(lanes._allowed) == 5
 
@@ -344,11 +340,11 @@ def test_no_more_lanes_than_the_rate_takes() -> None:
 def test_slow_answers_do_not_open_lanes() -> None:
     """Twice the usual time says that Allegro has enough to do."""
     lanes = Lanes(per_minute=2490)
-    lanes.answered(0.1, waited=1)
+    lanes.answered(0.1)
     for _ in range(50):
         with lanes.lane():
             lanes._changes.inside = FIRST_LANES
-            lanes.answered(0.5, waited=0)
+            lanes.answered(0.5)
             lanes._changes.inside = 1
     assert lanes._allowed == FIRST_LANES
 

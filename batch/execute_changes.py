@@ -293,8 +293,10 @@ class ChangeExecutor:
             if result.state is State.FAILED and result.passing:
                 self._repeat(owners, [change], result.errors)
             else:
-                told = {"code": result.code, "errors": result.errors, "trace_id": result.trace_id or change.trace_id}
-                self._note(owners, [change], result.state, **told)
+                trace_id = result.trace_id or change.trace_id
+                self._note(
+                    owners, [change], result.state, code=result.code, errors=result.errors, trace_id=trace_id
+                )  # fmt: skip
 
     def _is_stray(self, change: Change) -> bool:
         """Whether a call may still be on its way that Allegro does not know (yet).

@@ -137,7 +137,7 @@ class Watch(Log):
         self.calls[exchange.method] += 1
         if len(self._exchanges) == self._exchanges.maxlen:
             self.judge(self._exchanges[0])
-        if exchange.seller not in self.undoing:
+        if exchange.seller and exchange.seller not in self.undoing:  # without one, its token is not accepted
             for offer, what, value in effects(exchange):
                 self._set(exchange, offer, what, value)
         super().add(exchange)

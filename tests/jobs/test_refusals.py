@@ -118,6 +118,12 @@ def mode(bits: int, *, folder: bool = False) -> Callable[[Shop], None]:
 
 OPEN = beside("~$Oferty.xlsx", excel_owner("Łucja Nowak"))
 
+def journal_of_no_database(shop: Shop) -> None:
+    file = shop.folder / "journal.sqlite"
+    file.write_bytes(b"x" * 5000)
+    shop.write_settings(journal=f"sqlite:///{file}")
+
+
 SPOILT: dict[str, tuple[Callable[[Shop], None], str]] = {
     # the file
     "text": (bytes_instead(b"Dzien dobry\n"), "nie jest skoroszytem Excela"),
@@ -157,10 +163,7 @@ SPOILT: dict[str, tuple[Callable[[Shop], None], str]] = {
     "unknown key deep": (settings(station={"refresh_token": True}), "Najbliższe znane to refresh_tokens"),
     "empty batch.yaml": (text_settings(""), "environments"),
     "journal out of reach": (settings(journal="sqlite:////nie/ma/journal.sqlite"), "Dziennik programu nie działa"),
-    "journal that is none": (
-        lambda shop: void((shop.folder / "journal.sqlite").write_bytes(b"x" * 5000)),
-        "Dziennik programu nie działa",
-    ),
+    "journal that is none": (journal_of_no_database, "Dziennik programu nie działa"),
 }
 
 

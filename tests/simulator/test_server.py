@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import signal
 import socket
 import subprocess
@@ -204,13 +205,14 @@ def test_a_taken_port_is_an_error(simulator: Simulator) -> None:
 
 def test_a_port_that_is_taken_on_ipv6_only_is_an_error() -> None:
     """Else `localhost` might lead to a stranger; the IPv4 half is given back."""
+    # Below the range systems take ports from by themselves, so that no connection of another test holds the IPv4 half.
+    port = random.randrange(20_000, 32_000)
     with socket.socket(socket.AF_INET6) as stranger:
         try:
-            stranger.bind(("::1", 0))
-        except OSError:
-            pytest.skip("this system has no IPv6 loopback")
+            stranger.bind(("::1", port))
+        except OSError as error:
+            pytest.skip(f"cannot listen on port {port} of the IPv6 loopback: {error}")
         stranger.listen()
-        port = stranger.getsockname()[1]
         with pytest.raises(OSError, match="in use"):
             Simulator(port=port).start()
         with socket.socket(socket.AF_INET) as free:

@@ -118,6 +118,7 @@ def mode(bits: int, *, folder: bool = False) -> Callable[[Shop], None]:
 
 OPEN = beside("~$Oferty.xlsx", excel_owner("Łucja Nowak"))
 
+
 def journal_of_no_database(shop: Shop) -> None:
     file = shop.folder / "journal.sqlite"
     file.write_bytes(b"x" * 5000)

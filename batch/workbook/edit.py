@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from html import unescape
 
 from batch.errors import WorkbookError
-from batch.workbook.area import MAX_COLUMN, Area, reference
+from batch.workbook.area import MAX_COLUMN, MAX_ROW, Area, reference
 from batch.workbook.formulas import Formula, FormulaError, shifted
 from batch.workbook.package import Part
 from batch.workbook.places import TRUE, Place
@@ -34,7 +35,8 @@ class SheetEdit:
         self._opened: dict[int, RowXml] = {}  # being looked at or changed
         self._changed: set[int] = set()
         self._written: dict[int, bytes] = {}  # changed rows, packed up again: they take a tenth of the memory
-        self._extent: tuple[int, int, int, int] | None = None  # of the changed rows
+        self._filled_columns: set[int] = set()  # of the changed rows
+        self._filled_rows = (MAX_ROW, 0)  # the first and the last of them
         self._columns = _column_styles(xml.head)
         self._tail = xml.tail
 
@@ -62,7 +64,8 @@ class SheetEdit:
         row = self._opened.pop(at, None)
         if row is not None and at in self._changed:
             if row.cells:
-                self._note_extent(at, min(row.cells), max(row.cells))
+                self._filled_columns.update(row.cells)
+                self._filled_rows = (min(self._filled_rows[0], at), max(self._filled_rows[1], at))
             self._written[at] = self.xml.written(row)
 
     def touch(self, at: int) -> RowXml:
@@ -220,19 +223,16 @@ class SheetEdit:
         before = bisect_right(numbers, at)
         return self._rows[numbers[before - 1]][1] if before else self.xml.body_start
 
-    def _note_extent(self, at: int, first: int, last: int) -> None:
-        left, top, right, bottom = self._extent or (first, at, last, at)
-        self._extent = (min(left, first), min(top, at), max(right, last), max(bottom, at))
-
     def _head(self) -> bytes:
         """Everything before the cells, the stated extent of the sheet widened to hold the changed rows."""
         head = self.xml.head
         found = re.search(rb'<(?:\w+:)?dimension\s[^<>]*?ref="([^"]+)"', head)
         area = _area(found[1].decode()) if found else None
-        if found is None or area is None or self._extent is None:
+        if found is None or area is None or not self._filled_columns:
             return head
-        left, top, right, bottom = self._extent
-        wider = Area(min(area.left, left), min(area.top, top), max(area.right, right), max(area.bottom, bottom))
+        columns, (top, bottom) = self._filled_columns, self._filled_rows
+        left, right = min(area.left, *columns), max(area.right, *columns)
+        wider = Area(left, min(area.top, top), right, max(area.bottom, bottom))
         return head[: found.start(1)] + str(wider).encode() + head[found.end(1) :]
 
 
@@ -245,9 +245,12 @@ def made(form: Form, style: bytes | None, prefix: bytes) -> CellXml | None:
 def tag_and_content(form: Form, style: bytes | None, prefix: bytes) -> tuple[bytes, bytes]:
     """The attributes and the children of a new cell."""
     kind, inside = content(form, prefix)
-    if style:
-        return (b' s="%s" t="%s"' % (style, kind) if kind else b' s="%s"' % style), inside
-    return (b' t="%s"' % kind if kind else b""), inside
+    return _tag(style, kind), inside
+
+
+@lru_cache(maxsize=1024)  # a column has few looks
+def _tag(style: bytes | None, kind: bytes) -> bytes:
+    return (b' s="%s"' % style if style else b"") + (b' t="%s"' % kind if kind else b"")
 
 
 def _is_link(cell: CellXml) -> bool:

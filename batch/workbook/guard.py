@@ -71,10 +71,11 @@ def _office_owner(lock: Path) -> str:
 
 def check_columns(xml: SheetXml, place: Place, last: int = 0) -> None:
     """Raise WorkbookError for merged cells or array formulas among the cells we write, at least to row `last`."""
+    arrays = list(_arrays(xml))
     for column in place.own().values():
         mine = Area(column, place.first, column, max(place.first, place.last, last))
         _refuse_merged(xml, place, mine)
-        for area in _arrays(xml):
+        for area in arrays:
             if area.meets(mine):
                 raise WorkbookError("array_formula", table=place.table.name, cell=f"{place.sheet.name}!{area}")
 

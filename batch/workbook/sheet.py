@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import lt
 
 from batch.workbook.area import MAX_COLUMN, MAX_ROW, letters, number
@@ -105,13 +106,13 @@ class SheetXml:
         name = opening[2]
         found = self._cells.findall(data, opening.end())
         raws, names, rows = zip(*found, strict=True) if found else ((), (), ())
-        columns = [*map(number, names)]
-        if rows.count(name) < len(rows) or not all(map(lt, columns, [*columns[1:], MAX_COLUMN + 1])):
+        columns = _ascending(names)
+        if rows.count(name) < len(rows):
             raise NotPlainError
         length = opening.end() + sum(map(len, raws)) + len(self._row_end)
         if length < len(data) and self._cells.sub(b"", data[opening.end() :]).strip() != self._row_end:
             raise NotPlainError
-        return RowXml(int(name), _SPANS.sub(b"", opening[3]), dict(zip(columns, raws, strict=True)))
+        return RowXml(int(name), _without_spans(opening[3]), dict(zip(columns, raws, strict=True)))
 
     def cell(self, raw: bytes) -> CellXml:
         """A cell of a row, opened."""
@@ -143,6 +144,20 @@ def attributes(text: bytes) -> dict[bytes, bytes]:
 def without(tag: bytes, *names: bytes) -> bytes:
     """The attributes of a tag without some of them."""
     return b"".join(b' %s="%s"' % item for item in attributes(tag).items() if item[0] not in names)
+
+
+@lru_cache(maxsize=256)  # the rows of a table name the same columns
+def _ascending(names: tuple[bytes, ...]) -> tuple[int, ...]:
+    """The numbers of columns that stand in order."""
+    columns = tuple(map(number, names))
+    if not all(map(lt, columns, (*columns[1:], MAX_COLUMN + 1))):
+        raise NotPlainError
+    return columns
+
+
+@lru_cache(maxsize=256)
+def _without_spans(tag: bytes) -> bytes:
+    return _SPANS.sub(b"", tag)
 
 
 def _value(tag: bytes, opening: bytes) -> bytes | None:

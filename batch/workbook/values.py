@@ -109,8 +109,10 @@ def written_form(value: CellOut, *, date_style: bool, since_1904: bool) -> Form:
     Raises ValueError for a number that is not finite.
     """
     if isinstance(value, str):
-        text = str(visible(value))
-        return Link(text) if isinstance(value, Link) and 0 < len(text) <= MAX_LINK else text or None
+        text = visible(value)
+        if isinstance(value, Link):
+            return Link(text) if 0 < len(text) <= MAX_LINK else str(text) or None
+        return text or None
     if isinstance(value, date):
         if date_style:
             return serial(value, since_1904=since_1904)
@@ -128,14 +130,20 @@ def content(form: Form, p: bytes = b"") -> tuple[bytes, bytes]:
     if isinstance(form, Link):
         return b"str", b"<%sf>%s</%sf><%sv>%s</%sv>" % (p, xml_text(link_formula(form)), p, p, cell_text(form), p)
     if isinstance(form, str):
-        keep = b' xml:space="preserve"' if form != form.strip() or "\n" in form or "  " in form else b""
-        return b"inlineStr", b"<%sis><%st%s>%s</%st></%sis>" % (p, p, keep, cell_text(form), p, p)
+        before, after = _around_text(p, form != form.strip() or "\n" in form or "  " in form)
+        return b"inlineStr", before + cell_text(form) + after
     if form is None:
         return b"", b""
     if isinstance(form, bool):
         return b"b", b"<%sv>%d</%sv>" % (p, form, p)
     number = repr(form) if isinstance(form, float) else format(form, "f")
     return b"", b"<%sv>%s</%sv>" % (p, number.encode(), p)
+
+
+@lru_cache(maxsize=16)
+def _around_text(p: bytes, keep: bool, /) -> tuple[bytes, bytes]:
+    """What stands before and after an inline text; `keep` says that its blanks count."""
+    return b"<%sis><%st%s>" % (p, p, b' xml:space="preserve"' if keep else b""), b"</%st></%sis>" % (p, p)
 
 
 def same_value(stored: str | float | bool | None, form: Form) -> bool:

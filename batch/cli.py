@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LANGUAGE = "pl"
 ROWS_SHOWN = 20
+INTERRUPTED = 130  # the exit code of programs that were ended by Ctrl+C
 DEMO_ROWS = 20
 PARTS_AT_ONCE = 4  # of a worker
 TOKENS_NEED_A_PERSON = {
@@ -560,6 +561,10 @@ def main(arguments: list[str] | None = None) -> None:
     except BatchError as error:
         _say(words.say("error_line", text=_explain(error, words)))
         sys.exit(2)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            _say(words.say("error_interrupted"))
+        raise
     except Exception:
         logging.getLogger(__name__).exception("bug")
         _say(words.say("error_bug", log=_log_file()))

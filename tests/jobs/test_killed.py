@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -67,3 +68,25 @@ def test_a_short_soak(tmp_path: Path) -> None:
     figures = soak(tmp_path, rows=80, kills=3, seed=7, desks=1)
     assert figures["kills"] == 3
     assert {promise: figures[promise] for promise in PROMISES} == dict.fromkeys(PROMISES, 0), figures["details"]
+
+
+def test_ctrl_c_says_what_comes_next(tmp_path: Path, simulator: Simulator) -> None:
+    """A run that is interrupted says so in words; the next one makes what is missing and answers every row."""
+    shop = Shop(tmp_path, simulator, accounts=["e-sklep1"], times=TIMES)
+    shop.fill([{"ean": catalogue.gtin(n), "price": 20, "stock": 1} for n in range(20)])
+    simulator.settings.latency = 0.4
+    process = shop.start("run", "--only", "drafts")
+    try:
+        shop.wait_for(shop.offers)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("Przerwano. Jeśli trwał przebieg, następny go dokończy")
+
+    simulator.settings.latency = 0
+    assert shop.drafts()["exit_code"] == 0
+    assert Counter(offer["external"]["id"] for offer in shop.offers()) == {catalogue.gtin(n): 1 for n in range(20)}
+    assert {row["status"][0] for row in shop.table("Products")} == {"✔"}

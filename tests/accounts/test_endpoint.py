@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from datetime import timedelta
 from email.utils import format_datetime
@@ -15,6 +14,7 @@ from batch.accounts.endpoint import PATIENCE, GrantRefused
 from batch.errors import AccountError, ApiError, NoAnswer, ServerTrouble, SettingsError, TooMany
 from batch.messages import LANGUAGES, catalogue
 from tests.helpers.accounts import Clock, Station
+from tests.helpers.ports import free_port
 from tests.helpers.token_endpoint import CLIENT_ID, AllegroTokens, token_endpoint
 
 
@@ -190,9 +190,7 @@ def test_secrets_follow_no_redirect(pc: Station, allegro: AllegroTokens, tmp_pat
 
 
 def test_without_a_server_the_token_certainly_was_not_used(pc: Station) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        pc.allegro.url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    pc.allegro.url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(NoAnswer) as caught:
         pc.endpoint().refresh("refresh.SECRET.1")
     assert caught.value.sent is False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import random
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from batch.simulator import Clock, Simulator, Trouble
 from batch.simulator import catalogue as products
 from tests.helpers.caller import Caller, draft
 from tests.helpers.openapi import check_exchanges
+from tests.helpers.ports import free_port
 
 OFFERS = "/sale/product-offers"
 LOST = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
@@ -205,8 +205,7 @@ def test_a_taken_port_is_an_error(simulator: Simulator) -> None:
 
 def test_a_port_that_is_taken_on_ipv6_only_is_an_error() -> None:
     """Else `localhost` might lead to a stranger; the IPv4 half is given back."""
-    # Below the range systems take ports from by themselves, so that no connection of another test holds the IPv4 half.
-    port = random.randrange(20_000, 32_000)
+    port = free_port()
     with socket.socket(socket.AF_INET6) as stranger:
         try:
             stranger.bind(("::1", port))

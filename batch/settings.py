@@ -232,6 +232,7 @@ _EXPECTED = {
     "dict_type": "section",
     "int_type": "number",
     "greater_than": "number",
+    "less_than": "number",
     "greater_than_equal": "port",
     "less_than_equal": "port",
     "literal_error": "language",
@@ -284,5 +285,5 @@ def _shown(detail: ErrorDetails) -> str:
         return "…"
     if isinstance(value, int) and value.bit_length() > 1000:  # Python writes no number of more than 4300 digits
         return "…"
-    text = re.sub("//[^/]*@", "//***@", str(value))
+    text = re.sub(r"([a-z]+://)?\S*@", r"\1***@", str(value))  # a password may stand before it
     return text if len(text) <= 60 else text[:59] + "…"

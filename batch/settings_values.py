@@ -104,7 +104,7 @@ def _beside_settings(value: Path, info: ValidationInfo) -> Path:
 
 Text = Annotated[str, BeforeValidator(_from_environment), AfterValidator(_nonblank)]
 Host = Annotated[Text, AfterValidator(_host)]
-Positive = Annotated[int, Field(strict=True, gt=0)]
+Positive = Annotated[int, Field(strict=True, gt=0, lt=10**9)]
 Secret = Annotated[SecretStr, Field(min_length=1)]
 """As written; a `${NAME}` in it is looked up when it is needed."""
 KnownSecret = Annotated[Secret, BeforeValidator(_from_environment)]

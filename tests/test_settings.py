@@ -99,7 +99,11 @@ def test_all_mistakes_are_reported_at_once_each_with_key_value_and_expectation(t
             "langauge": "pl",
             "station": {"refresh_tokens": "perhaps"},
             "environments": {
-                "production": {**PRODUCTION, "limits": {"offer_writes_per_minute": 0}, "redirect_port": 70000},
+                "production": {
+                    **PRODUCTION,
+                    "limits": {"offer_writes_per_minute": 0, "requests_per_minute": 10**9},
+                    "redirect_port": 70000,
+                },
                 "own": {"client_id": 5, "client_secrte": SECRET},
             },
         },
@@ -108,6 +112,7 @@ def test_all_mistakes_are_reported_at_once_each_with_key_value_and_expectation(t
         "langauge: there is no such setting. The nearest known one is language.",
         'station.refresh_tokens: is "perhaps", but should be: true or false.',
         'environments.production.limits.offer_writes_per_minute: is "0", but should be: a whole number above zero',
+        'environments.production.limits.requests_per_minute: is "1000000000", but should be: a whole number above zero',
         'environments.production.redirect_port: is "70000", but should be: a port number from 1 to 65535.',
         "environments.own.auth_url: this setting is missing.",
         "environments.own.api_url: this setting is missing.",
@@ -131,6 +136,11 @@ def test_all_mistakes_are_reported_at_once_each_with_key_value_and_expectation(t
             {5: 1, "environments": {"production": PRODUCTION}}, "5: there is no such setting", id="a number as key"
         ),
         pytest.param({"environments": {7: PRODUCTION}}, "environments.7", id="a number as environment"),
+        pytest.param(
+            {"environments": {"production": {**PRODUCTION, "redirect_port": f"80r:{SECRET}@host/base"}}},
+            'redirect_port: is "***@host/base"',
+            id="a password in the wrong place",
+        ),
     ],
 )
 def test_a_file_of_the_wrong_shape_gets_a_sentence(tmp_path: Path, data: Any, expected: str) -> None:

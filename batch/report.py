@@ -197,15 +197,17 @@ def kept_result_rows(
 ) -> list[int]:
     """The sheet rows of `Results` that stay beside new ones, so that the newest `keep` runs are there.
 
+    `drop_plans`: the new rows are a dry run's; they replace the previous dry run's, and every real run stays.
     `without`: (run, account) of the new rows, in whose place they come.
     """
     new = {run for run, _ in without}
     parts = [(text_of(table.value(row, "run")), text_of(table.value(row, "account"))) for row in table.rows]
-    runs = [
-        run for run in dict.fromkeys(run for run, _ in parts) if run not in new and not (drop_plans and is_plan(run))
-    ]
-    room = max(keep - len(new), 0)
+    found = sorted({run for run, _ in parts} - new, key=_when)  # the user may have sorted the table
+    runs, plans = [run for run in found if not is_plan(run)], [run for run in found if is_plan(run)]
+    room = len(runs) if drop_plans else max(keep - len(new), 0)  # a dry run takes no real run's place
     kept = {*new, *(runs[-room:] if room else [])}
+    if not drop_plans and plans and keep and (len(runs) < keep or _when(plans[-1]) > _when(runs[-keep])):
+        kept.add(plans[-1])
     return [row[0] for row, part in zip(table.rows, parts, strict=True) if part[0] in kept and part not in without]
 
 
@@ -245,6 +247,11 @@ def run_name(now: datetime, suffix: str, *, dry_run: bool, undo: bool = False) -
 def is_listed(result: Mapping[str, Any]) -> bool:
     """Whether a result has a row in `Results`: there is something to say about it. An undoing tells all it did."""
     return result["code"] not in QUIET or "undo-" in result["run"]
+
+
+def _when(run: str) -> str:
+    """What a run's name sorts by."""
+    return run.removeprefix("plan-").removeprefix("undo-")
 
 
 def is_plan(run: str) -> bool:

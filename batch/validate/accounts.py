@@ -9,7 +9,7 @@ from batch.errors import SettingsError, WorkbookError
 from batch.model import Account
 from batch.validate.cells import text_of
 from batch.workbook import schema
-from batch.workbook.read import TableData
+from batch.workbook.read import NOT_CALCULATED, TableData
 
 
 def read_accounts(table: TableData, environments: list[str]) -> dict[str, Account]:
@@ -23,6 +23,9 @@ def read_accounts(table: TableData, environments: list[str]) -> dict[str, Accoun
         name, environment, token_file, active, login = (
             text_of(table.value(row, key)) for key in ("account", "environment", "token_file", "active", "login")
         )
+        for key in ("account", "environment", "token_file", "active"):
+            if table.value(row, key) is NOT_CALCULATED:
+                raise WorkbookError("cell_not_calculated", cell=str(table.cell_ref(key, row[0])))
         cell = table.cell_ref("account", row[0])
         if not name:
             raise WorkbookError("account_nameless", cell=str(cell))

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, TypeGuard
 
 from stdnum import ean as gtin_check
+
+from batch.workbook.values import NOT_CALCULATED
 
 GTIN_LENGTHS = (8, 12, 13, 14)
 # Allegro's tutorial on product offers: the lowest price is 1.00 PLN; minima in other currencies are not published.
@@ -20,12 +23,25 @@ MINIMUM_PRICES: Mapping[str, Decimal] = {"PLN": Decimal("1.00")}
 FLOAT_NOISE = 1e-6
 CURRENCY_WORDS = {"zł": "PLN", "zl": "PLN", "pln": "PLN", "czk": "CZK", "kč": "CZK", "eur": "EUR", "€": "EUR",
                   "huf": "HUF", "ft": "HUF"}  # fmt: skip
+LONGEST_NUMBER = 13  # digits of a price or a stock
 MAX_STOCK = 2**31 - 1  # OpenAPI: stock.available is an int32
 
 _SPACES = re.compile(r"[\s\u00a0\u2007\u202f\ufeff]+")
 _SCIENTIFIC = re.compile(r"\d+(?:[.,]\d+)?[eE]\+?\d+")
 _PLAIN = re.compile(r"([0-9]+)(?:[.,]([0-9]+))?")
 _GROUPED = re.compile(r"([0-9]{1,3}(?P<sep>[ .,])[0-9]{3}(?:(?P=sep)[0-9]{3})*)(?:([.,])([0-9]+))?")
+
+
+EXCEL_ERRORS = {
+    "#N/A", "#N/D!", "#N/D", "#REF!", "#ADR!", "#VALUE!", "#ARG!", "#NAME?", "#NAZWA?", "#DIV/0!", "#DZIEL/0!",
+    "#NULL!", "#ZERO!", "#NUM!", "#LICZBA!", "#SPILL!", "#CALC!", "#GETTING_DATA",
+}  # fmt: skip
+"""What a cell shows whose formula failed, in English and in Polish."""
+
+
+def is_excel_error(cell: object) -> bool:
+    """Whether a cell shows that its formula failed."""
+    return isinstance(cell, str) and cell.strip() in EXCEL_ERRORS
 
 
 class CellError(ValueError):
@@ -39,11 +55,11 @@ class CellError(ValueError):
 
 def text_of(cell: object) -> str:
     """A cell as the text a person sees: trimmed, whole numbers without `.0`, blank as ''."""
-    if cell is None:
+    if cell is None or cell is NOT_CALCULATED:
         return ""
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e21:
         return str(int(cell))
     return str(cell).strip("\ufeff\u00a0 \t\r\n")
 
@@ -54,6 +70,8 @@ def parse_gtin(cell: object) -> str:
     Raises CellError `ean_mangled` or `ean_invalid`.
     """
     text = text_of(cell).lstrip("'")
+    if isinstance(cell, bool | date | time | timedelta):  # one date in ten would pass for eight digits
+        raise CellError("ean_invalid", reason="characters")
     if _is_number(cell) and not text.isdigit():  # negative, with decimals, or too long for a float
         raise CellError("ean_invalid", reason="characters")
     if isinstance(cell, str) and _SCIENTIFIC.fullmatch(_SPACES.sub("", text)):
@@ -62,7 +80,7 @@ def parse_gtin(cell: object) -> str:
     if not (digits.isascii() and digits.isdigit()):
         raise CellError("ean_invalid", reason="characters")
     length = next((length for length in GTIN_LENGTHS if length >= len(digits)), None)
-    if length is None or not int(digits):
+    if length is None or not digits.strip("0"):
         raise CellError("ean_invalid", reason="length", digits=len(digits))
     if gtin_check.calc_check_digit(digits[:-1]) != digits[-1]:  # leading zeros never change it
         reason = "check_digit" if len(digits) in GTIN_LENGTHS else "length"
@@ -89,7 +107,7 @@ def parse_stock(cell: object) -> int:
             raise CellError("stock_invalid")
         return int(number)
     text = _SPACES.sub(" ", text_of(cell))
-    if not re.fullmatch(r"\d+|\d{1,3}(?: \d{3})+", text, re.ASCII):
+    if len(text) > LONGEST_NUMBER or not re.fullmatch(r"\d+|\d{1,3}(?: \d{3})+", text, re.ASCII):
         raise CellError("stock_invalid")
     stock = int(text.replace(" ", ""))
     if stock > MAX_STOCK:
@@ -120,6 +138,8 @@ def _text_price(text: str, currency: str) -> Decimal:
             raise CellError("price_invalid", reason="text")
         whole, decimals = re.sub(r"[ .,]", "", grouped[1]), grouped[4] or ""
     else:
+        raise CellError("price_invalid", reason="text")
+    if len(whole) > LONGEST_NUMBER:
         raise CellError("price_invalid", reason="text")
     if len(decimals) == 3 and len(whole) <= 3:
         raise CellError("price_invalid", reason="ambiguous")

@@ -13,7 +13,7 @@ from typing import Any
 
 from batch.model import NamedDefault, OfferDefaults, Problem
 from batch.resolve import KINDS
-from batch.validate.cells import text_of
+from batch.validate.cells import is_excel_error, text_of
 from batch.workbook import schema
 from batch.workbook.read import NOT_CALCULATED, Row, TableData
 
@@ -69,6 +69,8 @@ def _read_set(table: TableData, row: Row) -> OfferDefaults:
         if cell is NOT_CALCULATED:
             refuse(column.key, "value_not_calculated")
             cell = None
+        elif is_excel_error(cell):
+            refuse(column.key, "value_not_calculated")
         texts[column.key] = text_of(cell)
     for key in KINDS:
         if texts[key]:

@@ -12,10 +12,11 @@ from batch.errors import SettingsError
 from batch.export import NOTE_FIELDS, OrderOptions, Vat, parse_vat, unknown_fields
 from batch.validate.cells import text_of
 from batch.workbook import schema
-from batch.workbook.read import TableData
+from batch.workbook.read import NOT_CALCULATED, TableData
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 _DAY = re.compile(r"(\d{4})[-./](\d{1,2})[-./](\d{1,2})|(\d{1,2})[-./](\d{1,2})[-./](\d{4})")
+MOST = 1_000_000  # of seconds, percent or pieces; more was mistyped
 _SERIALS = range(36_526, 73_051)  # Excel's days from 2000 to 2099
 
 
@@ -44,15 +45,21 @@ def read_options(table: TableData) -> Options:
         default = next(setting.default for setting in schema.SETTING_ROWS if setting.key == key)
         if row is None:
             return default, ""
+        if table.value(row, "value") is NOT_CALCULATED:
+            cell = str(table.cell_ref("value", row[0]))
+            raise SettingsError("cell_not_calculated", cell=cell)
         return text_of(table.value(row, "value")) or default, str(table.cell_ref("value", row[0]))
 
-    def number(key: str, *, least: int, whole: bool = True) -> Decimal:
+    def number(key: str, *, least: int, whole: bool = True, percent: bool = False) -> Decimal:
         text, cell = value(key)
         try:
             parsed = Decimal(text.replace(",", ".").removesuffix("%").strip())
         except InvalidOperation:
             parsed = Decimal("NaN")
-        if not parsed.is_finite() or parsed < least or (whole and parsed != parsed.to_integral_value()):
+        held = cells.get(key)
+        if held is not None and isinstance(table.value(held, "value"), float) and percent and 0 < parsed < 1:
+            parsed *= 100  # 30% typed into a cell of numbers is 0.3
+        if not parsed.is_finite() or not least <= parsed <= MOST or (whole and parsed != parsed.to_integral_value()):
             raise SettingsError("setting_invalid", cell=cell, key=key, value=text, least=least, choices=[])
         return parsed
 
@@ -96,7 +103,7 @@ def read_options(table: TableData) -> Options:
     return Options(
         wait_for_updates=yes("wait_for_updates"),
         wait_seconds=float(number("wait_seconds", least=0, whole=False)),
-        max_price_change=number("max_price_change", least=0, whole=False),
+        max_price_change=number("max_price_change", least=0, whole=False, percent=True),
         max_ended_offers=int(number("max_ended_offers", least=0)),
         keep_runs=int(number("keep_runs", least=1)),
         orders_since=since(),
@@ -127,4 +134,7 @@ def _moment(cell: object) -> datetime | None:
             cell = datetime.fromisoformat(f"{year}-{int(month):02}-{int(of_month):02} {rest or '00:00'}")
         except ValueError:
             return None
-    return (cell.replace(tzinfo=WARSAW) if cell.tzinfo is None else cell).astimezone(UTC)
+    try:
+        return (cell.replace(tzinfo=WARSAW) if cell.tzinfo is None else cell).astimezone(UTC)
+    except OverflowError:  # the first or the last day that a date can be
+        return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batch.model import Account, Action, Money, OfferDefaults, Outcome, Problem, ProductRow
-from batch.validate.cells import CellError, parse_gtin, parse_price, parse_stock, text_of
+from batch.validate.cells import CellError, is_excel_error, parse_gtin, parse_price, parse_stock, text_of
 from batch.validate.defaults import DefaultsTable
 from batch.workbook import schema
 from batch.workbook.read import NOT_CALCULATED, Row, TableData
@@ -67,9 +67,14 @@ class _RowChecker:
         self, accounts: Mapping[str, Account], defaults: DefaultsTable, first_rows: dict[tuple[str, str], int]
     ) -> ProductRow | Outcome:
         """All checks of one row."""
-        for column in schema.PRODUCTS.columns:
-            if not column.written and self.table.value(self.row, column.key) is NOT_CALCULATED:
+        for column in schema.PRODUCTS.columns:  # of what we write, only the offer's id may be the user's own
+            if self.table.value(self.row, column.key) is NOT_CALCULATED and (
+                not column.written or column.key == "offer_id"
+            ):
                 self.refuse(column.key, "value_not_calculated")
+        for key in ("external_id", "product_id", "offer_id"):  # a failed look-up is the same text in many rows
+            if is_excel_error(self.table.value(self.row, key)):
+                self.refuse(key, "value_not_calculated")
         if self.account not in accounts and not self.problems:
             self.refuse("account", "account_unknown", accounts=list(accounts))
         chosen = self._defaults(defaults)
@@ -100,7 +105,7 @@ class _RowChecker:
             action=action,
             offer_id=offer_id,
             defaults=chosen,
-            cell=self.table.cell_ref(self._naming_column(), self.number),
+            cell=self.table.cell_ref("offer_id" if offer_id else self._naming_column(), self.number),
             columns=self.table.columns,
             missing=tuple(self.missing),
         )
@@ -118,8 +123,7 @@ class _RowChecker:
 
     def text(self, key: str) -> str:
         """The cell as text; '' for a formula without a stored value, which `check` refuses."""
-        cell = self.table.value(self.row, key)
-        return "" if cell is NOT_CALCULATED else text_of(cell)
+        return text_of(self.table.value(self.row, key))
 
     def _blank(self, key: str) -> bool:
         return self.table.value(self.row, key) is None

@@ -9,7 +9,7 @@ when it is selected; nothing is locked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -72,7 +72,11 @@ def write_cell(sheet: Worksheet, row: int, column: int, value: object, *, kind: 
     """
     if value is None or value == "":
         return
-    if isinstance(value, datetime):
+    if kind in {Kind.MONEY, Kind.INTEGER} and isinstance(
+        value, bool | date | time | timedelta
+    ):  # refused as a number, and to stay so
+        sheet.write_string(row, column, str(value), style)
+    elif isinstance(value, datetime):
         sheet.write_datetime(row, column, local_time(value), style)
     elif isinstance(value, date):
         sheet.write_datetime(row, column, value, style)

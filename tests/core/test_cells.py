@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -42,6 +43,7 @@ BAD_GTINS = {
     "number with decimals": (1234.5, "ean_invalid", "characters"),
     "Arabic digits": ("٥٩٠١٢٣٤١٢٣٤٥٧", "ean_invalid", "characters"),
     "truth value": (True, "ean_invalid", "characters"),
+    "a date whose digits are a good EAN-8": (date(2026, 3, 9), "ean_invalid", "characters"),
 }
 
 
@@ -106,6 +108,7 @@ BAD_PRICES = {
     "under the minimum": (0.99, "price_too_low", None),
     "another currency": ("12,30 EUR", "price_invalid", "currency"),
     "words": ("dwanaście", "price_invalid", "text"),
+    "two barcodes in one": ("59012341234575901234123457", "price_invalid", "text"),
     "broken groups": ("1 23,4", "price_invalid", "text"),
     "exponent": ("1e3", "price_invalid", "text"),
     "hanging comma": ("12,", "price_invalid", "text"),
@@ -149,6 +152,7 @@ STOCKS = {
     "text": ("10", 10),
     "grouped": ("1 000", 1000),
     "half a piece": (10.5, None),
+    "more digits than Python reads": ("1" * 5000, None),
     "negative": (-1, None),
     "unit": ("10 szt.", None),
     "decimal text": ("1,5", None),

@@ -58,6 +58,8 @@ WRONG = {
     "delivery_vat_rate": ("dużo", "setting_no_vat", ["dużo"]),
     "missing_vat_rate": ("230", "setting_no_vat", ["230"]),
     "orders_since": ("wczoraj", "setting_no_date", ["wczoraj"]),
+    "keep_runs": ("1e999999999", "setting_invalid", ["1e999999999"]),
+    "orders_since ": ("0001-01-01", "setting_no_date", ["0001-01-01"]),
 }
 
 

@@ -122,9 +122,21 @@ def test_kept_rows_are_those_of_the_newest_runs() -> None:
     assert report.kept_result_rows(table, keep=2, drop_plans=False) == [5, 6]
     assert report.kept_result_rows(table, keep=19, drop_plans=True) == [2, 3, 5, 6]
     assert report.kept_result_rows(table, keep=0, drop_plans=False) == []
-    assert report.kept_result_rows(table, keep=2, without={("r2", "a")}, drop_plans=True) == [6]
-    assert report.kept_result_rows(table, keep=3, without={("r2", "a")}, drop_plans=True) == [2, 3, 6]
-    assert report.kept_result_rows(table, keep=1, without={("r1", "a")}, drop_plans=True) == [3]
+    assert report.kept_result_rows(table, keep=2, without={("r2", "a")}, drop_plans=False) == [6]
+    assert report.kept_result_rows(table, keep=3, without={("r2", "a")}, drop_plans=False) == [2, 3, 4, 6]
+    assert report.kept_result_rows(table, keep=1, without={("r1", "a")}, drop_plans=False) == [3]
+
+
+def test_runs_are_kept_by_their_time_whatever_the_order_and_a_dry_run_takes_no_place() -> None:
+    """A table sorted newest first loses its oldest run, not its newest; a plan pushes out no real run."""
+    columns = {column.key: "A" for column in schema.RESULTS.columns}
+    runs = ["plan-20260106-100000-a", "20260105-100000-e", "undo-20260104-100000-d", "20260103-100000-c"]
+    table = TableData(
+        "Results", "Wyniki", columns, [(n + 2, (run, *[None] * (len(columns) - 1))) for n, run in enumerate(runs)]
+    )
+    assert report.kept_result_rows(table, keep=3, without={("new", "")}, drop_plans=False) == [2, 3, 4]
+    assert report.kept_result_rows(table, keep=3, without={("plan-new", "")}, drop_plans=True) == [3, 4, 5]
+    assert report.kept_result_rows(table, keep=1, drop_plans=False) == [2, 3]
 
 
 def test_answers_survive_the_journal() -> None:

@@ -333,3 +333,19 @@ def test_wrong_tokens_stop_one_account(tmp_path: Path, simulator: Simulator, spo
     assert "Traceback" not in done.stderr
     assert [row["status"][0] for row in shop.table("Products")] == ["✔", "✔", "✖", "✖"]
     assert shop.leaks(done.stdout, done.stderr) == []
+
+
+def test_a_cell_whose_formula_failed_or_waits_to_be_calculated_names_no_offer(shop: Shop) -> None:
+    """It would be taken for the same signature in many rows, or for no offer: nothing is sent, the formula stays."""
+    number = {"offer_id": '=""&7000000001', "external_id": "#N/A"}
+    shop.fill(ROWS)
+
+    def change(book: Any) -> None:
+        sheet = book[SHEETS["Products"]]
+        sheet["I2"], sheet["E3"] = number["offer_id"], number["external_id"]
+
+    edited(change)(shop)
+    assert shop.drafts()["counts"] == {"value_not_calculated": 2}
+    assert shop.offers() == []
+    assert openpyxl.load_workbook(shop.workbook)[SHEETS["Products"]]["I2"].value == number["offer_id"]
+    assert [row["message"].split(":")[0] for row in shop.table("Results")] == ["Produkty!I2", "Produkty!E3 „#N/A”"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batch.allegro.changes import OfferChanges
@@ -20,7 +20,7 @@ from batch.execute import DraftExecutor, Execution, cause
 from batch.execute_changes import ChangeExecutor
 from batch.model import Account, Change, Entry, Job, Outcome, ProductRow, State
 from batch.parallel import each
-from batch.plan import Known, Planned, Planner, Step, blame, planned, wants_draft, wants_offer
+from batch.plan import Known, Planned, Planner, Step, StepKind, answer, blame, planned, wants_draft, wants_offer
 from batch.plan_changes import OPEN, Catches, ChangeStep, planned_change
 from batch.resolve import kinds_needed, resolve
 from batch.run import AccountResult, Run
@@ -74,7 +74,7 @@ def act(this: Run, looked: Looked, refused: Mapping[int, Outcome]) -> AccountRes
         return AccountResult(known + would, looked.stopped)
     connection = looked.connection
     work = [
-        lambda: _draft_executor(this, connection).execute(drafts),
+        lambda: _draft_executor(this, connection, this.world.progress.advance).execute(drafts),
         lambda: _change_executor(this, connection, this.wait_seconds).execute(changes),
     ]
     done: list[Execution] = []
@@ -105,6 +105,21 @@ def settle_pending(this: Run, connection: Connection, *, wait_seconds: float) ->
     if stopped is not None:
         raise stopped
     return this.journal.unsettled_changes(connection.seller)
+
+
+def settle_drafts(this: Run, connection: Connection, drafts: Sequence[tuple[ProductRow, Entry]]) -> list[Outcome]:
+    """See what became of drafts that an earlier run left open, and send none; returned is what is still unknown."""
+    steps = [
+        Step(StepKind.FOLLOW if entry.state is State.ACCEPTED else StepKind.LOOK_UP, row, None, entry)
+        for row, entry in drafts
+    ]
+    if this.request.dry_run:
+        codes = {StepKind.FOLLOW: "draft_pending", StepKind.LOOK_UP: "in_doubt"}
+        return [answer(step.row, codes[step.kind]) for step in steps]
+    done = _draft_executor(this, connection, lambda _: None).execute(steps)
+    if done.stopped is not None:
+        raise done.stopped
+    return [outcome for outcome in done.outcomes if outcome.code in {"draft_pending", "in_doubt"}]
 
 
 def _plan(
@@ -154,7 +169,7 @@ def _without_allegro(this: Run, account: Account, rows: Sequence[ProductRow], er
     return [answer_of(row) for row in rows if this.about_offers]
 
 
-def _draft_executor(this: Run, connection: Connection) -> DraftExecutor:
+def _draft_executor(this: Run, connection: Connection, advance: Callable[[Outcome], None]) -> DraftExecutor:
     return DraftExecutor(
         offers=Offers(connection.session),
         journal=this.journal,
@@ -163,7 +178,7 @@ def _draft_executor(this: Run, connection: Connection) -> DraftExecutor:
         wait_seconds=this.wait_seconds,
         clock=this.world.clock,
         ease=connection.session.ease,
-        advance=this.world.progress.advance,
+        advance=advance,
     )
 
 

@@ -279,7 +279,10 @@ class ChangeExecutor:
             held = self._allegro.held({change.offer_id for change in group})
             done = [change for change in group if applied(change, held)]
             self._note(owners, done, State.DONE)
-            self._repeat(owners, [change for change in group if change not in done and not self._is_stray(change)])
+            waiting = [change for change in group if change not in done]
+            self._repeat(
+                owners, [change for change in waiting if not (self._is_stray(change) or self._is_young(change))]
+            )
             return
         published = [c for c in group if c.way is Way.PUBLISH and (r := results.get(c.id)) and r.state is State.DONE]
         held = self._allegro.held({change.offer_id for change in published}) if published else {}
@@ -309,6 +312,11 @@ class ChangeExecutor:
         age = self._clock.now() - (change.updated_at or self._clock.now())
         known_dead = timedelta(seconds=self._clock.monotonic() - self._begun)
         return known_dead < STRAY and age < (STRAY if change.code else LONGEST_RUN)
+
+    def _is_young(self, change: Change) -> bool:
+        """Whether Allegro accepted a call so lately that it may not show it yet."""
+        age = self._clock.now() - (change.updated_at or self._clock.now())
+        return change.state is State.ACCEPTED and age < STRAY
 
     def _repeat(
         self, owners: Mapping[int, _Work], changes: Sequence[Change], errors: tuple[tuple[str, str], ...] = ()

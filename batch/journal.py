@@ -278,9 +278,9 @@ class Journal:
         return bool(self._all(sa.select(_runs.c.name).where(_runs.c.name == name)))
 
     def last_run(self, workbook: str) -> str | None:
-        """The last run on `workbook` that changed something at Allegro and was no undoing; None without one."""
-        done = [State.DONE, State.UNDONE]
-        changing = sa.union(*(sa.select(t.c.run).where(t.c.state.in_(done)) for t in (_entries, _changes)))
+        """The last run on `workbook` that changed something at Allegro, or may have, and was no undoing."""
+        states = [State.DONE, State.UNDONE, State.SENDING, State.ACCEPTED]
+        changing = sa.union(*(sa.select(t.c.run).where(t.c.state.in_(states)) for t in (_entries, _changes)))
         query = (
             sa.select(_runs.c.name)
             .where(_runs.c.workbook == self._place(workbook), _runs.c.undoes.is_(None), _runs.c.name.in_(changing))
@@ -298,6 +298,12 @@ class Journal:
             return self._all(query.order_by(table.c.id))
 
         return [_entry(row) for row in done(_entries)], [_change(row) for row in done(_changes)]
+
+    def open_drafts(self, run: str, seller: str) -> list[Entry]:
+        """A seller's drafts of a run of which it is not known yet what became of them."""
+        is_open = _entries.c.state.in_([State.SENDING, State.ACCEPTED])
+        query = sa.select(_entries).where(_entries.c.run == run, _entries.c.seller == seller, is_open)
+        return [_entry(row) for row in self._all(query.order_by(_entries.c.id))]
 
     def mark_undone(self, change_ids: Sequence[int]) -> None:
         """These changes were taken back."""

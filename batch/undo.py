@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from batch.account_run import STOPS, Looked, act, settle_pending
+from batch.account_run import STOPS, Looked, act, settle_drafts, settle_pending
 from batch.allegro.offers import Offers
 from batch.allegro.survey import holdings
 from batch.model import Account, Action, CellRef, OfferDefaults, ProductRow
@@ -24,6 +24,10 @@ def undo_account(this: Run, account: Account, run: str, rows: Rows) -> AccountRe
         if not this.request.dry_run:
             this.sellers.hold(connection.seller)
         unsettled = settle_pending(this, connection, wait_seconds=this.wait_seconds)
+        left = this.journal.open_drafts(run, connection.seller)
+        unknown = settle_drafts(
+            this, connection, [(_row(rows, account.name, e.offer_id, e.external_id), e) for e in left]
+        )
         entries, changes = this.journal.done_in(run, connection.seller)
         began = [change for change in unsettled if change.run == run]
         named: dict[str, str | None] = {e.offer_id: e.external_id for e in entries if e.offer_id}
@@ -33,8 +37,8 @@ def undo_account(this: Run, account: Account, run: str, rows: Rows) -> AccountRe
         return AccountResult([], error)
     found = {offer_id: _row(rows, account.name, offer_id, external_id) for offer_id, external_id in named.items()}
     plan = plan_undo(entries, changes, unsettled, held, found, run=this.name)
-    this.world.progress.begin(account.name, len(plan))
-    return act(this, Looked(list(plan), connection), {})
+    this.world.progress.begin(account.name, len(plan) + len(unknown))
+    return act(this, Looked([*plan, *unknown], connection), {})
 
 
 def rows_of(products: TableData, only: Collection[str]) -> Rows:
@@ -63,9 +67,9 @@ def rows_of(products: TableData, only: Collection[str]) -> Rows:
     return rows
 
 
-def _row(rows: Rows, account: str, offer_id: str, external_id: str | None) -> ProductRow:
+def _row(rows: Rows, account: str, offer_id: str | None, external_id: str | None) -> ProductRow:
     """The row of an offer; where the user has deleted it, a row without a number."""
-    found = rows.get((account, offer_id)) or rows.get((account, external_id or ""))
+    found = rows.get((account, offer_id or "")) or rows.get((account, external_id or ""))
     return found or ProductRow(
         row=0,
         account=account,

@@ -45,6 +45,7 @@ MAX_BYTES = 50_000
 """A pair has 4 KB."""
 
 MAX_LIFE = 10 * 365 * 86_400
+UNKNOWN_LIFE = 3600  # seconds; a whole pair is never thrown away for want of its lifetime
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -256,14 +257,14 @@ _CLIENT_ERRORS = {
 
 
 def parse_grant(answer: Mapping[str, Any], issued_at: datetime, **facts: Any) -> Grant:
-    """The pair in `answer`, whose lifetime may be a number or its digits.
+    """The pair in `answer`, whose lifetime may be a number or its digits, or left out (RFC 6749, 5.1).
 
     Raises ServerTrouble token_answer_invalid (`facts`: host, and what else is known) when something is missing.
     """
     access_token, refresh_token, life = (
         answer.get("access_token"),
         answer.get("refresh_token"),
-        whole(answer.get("expires_in")),
+        UNKNOWN_LIFE if answer.get("expires_in") is None else whole(answer["expires_in"]),
     )
     if not (is_secret(access_token) and is_secret(refresh_token)) or life is None:
         raise ServerTrouble("token_answer_invalid", **facts)
@@ -272,7 +273,8 @@ def parse_grant(answer: Mapping[str, Any], issued_at: datetime, **facts: Any) ->
 
 def whole(value: Any) -> int | None:
     """Seconds, as a number or its digits (Allegro may send either); None for anything but a sensible one."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
+    digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value)
+    if digits or (isinstance(value, float) and value.is_integer()):
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_LIFE else None
 
@@ -303,6 +305,7 @@ def answered_at(headers: Mapping[str, str]) -> datetime | None:
 def _date(header: str | None) -> datetime | None:
     with contextlib.suppress(ValueError, TypeError, OverflowError):
         moment = parsedate_to_datetime(header or "")
+        moment + timedelta(seconds=MAX_LIFE)  # at the end of the calendar there is no room for a lifetime
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return None
 

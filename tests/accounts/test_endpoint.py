@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from batch.accounts.endpoint import PATIENCE, GrantRefused
+from batch.accounts.endpoint import PATIENCE, GrantRefused, answered_at
 from batch.errors import AccountError, ApiError, NoAnswer, ServerTrouble, SettingsError, TooMany
 from batch.messages import LANGUAGES, catalogue
 from tests.helpers.accounts import Clock, Station
@@ -52,6 +52,28 @@ PAIR = {"access_token": "a.b", "refresh_token": "r.s", "expires_in": 43199}
 
 
 @pytest.mark.parametrize(
+    ("answer", "life"),
+    [
+        pytest.param({**PAIR, "expires_in": None}, 3600, id="null"),
+        pytest.param({"access_token": "a.b", "refresh_token": "r.s"}, 3600, id="left out"),
+        pytest.param({**PAIR, "expires_in": 43199.0}, 43199, id="with decimals"),
+    ],
+)
+def test_a_pair_is_kept_whatever_is_said_of_its_lifetime(
+    pc: Station, allegro: AllegroTokens, answer: Any, life: int
+) -> None:
+    """Thrown away, it would be lost a minute later; without a lifetime it is renewed soon."""
+    allegro.script = [{"answer": answer}]
+    grant = pc.endpoint().refresh(allegro.refresh_token)
+    assert (grant.refresh_token, grant.expires_at - grant.issued_at) == ("r.s", timedelta(seconds=life))
+
+
+def test_a_clock_at_the_end_of_the_calendar_is_no_clock() -> None:
+    """A lifetime would not fit behind it."""
+    assert answered_at({"Date": "Fri, 31 Dec 9999 23:00:00 GMT"}) is None
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         pytest.param({**PAIR, "refresh_token": None}, id="no refresh token"),
@@ -60,7 +82,6 @@ PAIR = {"access_token": "a.b", "refresh_token": "r.s", "expires_in": 43199}
         pytest.param({**PAIR, "refresh_token": 5}, id="refresh token a number"),
         pytest.param({**PAIR, "access_token": "a\r\nb"}, id="access token breaks the header"),
         pytest.param({**PAIR, "access_token": ["a"]}, id="access token a list"),
-        pytest.param({**PAIR, "expires_in": None}, id="no lifetime"),
         pytest.param({**PAIR, "expires_in": True}, id="lifetime a flag"),
         pytest.param({**PAIR, "expires_in": 0}, id="lifetime zero"),
         pytest.param({**PAIR, "expires_in": -5}, id="lifetime negative"),

@@ -100,6 +100,8 @@ HOSTILE = {
     "a negative length": once(OK + b"Content-Length: -5\r\n\r\n{"),
     "a chunk of a negative length": once(OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n"),
     "a length that is none": once(OK + b"Content-Length: many\r\n\r\n{"),
+    "only an interim answer": once(b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "an interim answer before the final one": once(b"HTTP/1.1 103 Early Hints\r\n\r\n" + with_length(b"{}")),
     "no HTTP": once(b"220 mail.example ESMTP\r\n"),
     "nothing": once(b""),
     "a status that is none": once(b"HTTP/1.1 999999 OK\r\n\r\n"),

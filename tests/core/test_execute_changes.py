@@ -167,7 +167,7 @@ TASKS: dict[str, tuple[Callable[[Change, int], TaskResult | None], str, int]] = 
     "fails once for a passing reason": (lambda c, _n: PASSING if c.command == "c1" else DONE, "offer_updated", 2),
     "always fails for a passing reason": (lambda _c, _n: PASSING, "server_trouble", ATTEMPTS),
     "vanished, not applied": (lambda c, _n: None if c.command == "c1" else DONE, "offer_updated", 2),
-    "vanishes again and again": (lambda _c, _n: None, "server_trouble", ATTEMPTS),
+    "vanishes again and again": (lambda _c, _n: None, "update_pending", 2),
 }
 
 

@@ -235,6 +235,23 @@ def test_undo_takes_a_run_back_whole(shop: Shop) -> None:
     assert len(shop.offers()) == 4
 
 
+def test_an_undo_settles_the_drafts_that_were_left_open_first(tmp_path: Path, simulator: Simulator) -> None:
+    """`last` is the run whose draft is still pending, not the one before; what Allegro keeps open is told as such."""
+    shop = Shop(tmp_path, simulator, accounts=["e-sklep1"])  # clocks of which the second run's is the later
+    good, slow, stuck = catalogue.gtin(900), catalogue.SLOW, catalogue.NEVER_ENDS
+    shop.fill([{"ean": good, "price": 20, "stock": 1}])
+    run(shop, "run")
+    shop.fill([{"ean": ean, "price": 20, "stock": 1} for ean in (good, slow, stuck)])
+    pending = run(shop, "run", "--only", "drafts", "--wait", "0")
+    assert pending["counts"] == {"draft_pending": 2, "draft_found": 1}
+    sent = len(writes(shop))
+    assert run(shop, "undo", "last", "--dry-run")["counts"] == {"draft_pending": 2}
+    assert len(writes(shop)) == sent
+    assert run(shop, "undo", "last", "--wait", "5")["counts"] == {"undone": 1, "draft_pending": 1}
+    assert [offer["external"]["id"] for offer in shop.offers()] == [good, stuck]
+    assert [row["status"][0] for row in shop.table("Products")] == ["✔", "–", "⌚"]
+
+
 def test_a_draft_taken_back_is_made_again_when_asked_for(shop: Shop) -> None:
     """By the action, or by another price."""
     rows = [{"ean": catalogue.gtin(900 + n), "price": 20, "stock": 1} for n in range(3)]

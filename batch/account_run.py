@@ -16,11 +16,11 @@ from batch.allegro.offers import Offers
 from batch.allegro.survey import survey
 from batch.connect import Connection
 from batch.errors import AccountError, ApiError, AttemptTaken, BatchError, JournalError, SettingsError
-from batch.execute import DraftExecutor, Execution, cause
+from batch.execute import DraftExecutor, Execution, blamed
 from batch.execute_changes import ChangeExecutor
 from batch.model import Account, Change, Entry, Job, Outcome, ProductRow, State
 from batch.parallel import each
-from batch.plan import Known, Planned, Planner, Step, StepKind, answer, blame, planned, wants_draft, wants_offer
+from batch.plan import Known, Planned, Planner, Step, StepKind, answer, planned, wants_draft, wants_offer
 from batch.plan_changes import OPEN, Catches, ChangeStep, planned_change
 from batch.resolve import kinds_needed, resolve
 from batch.run import AccountResult, Run
@@ -159,12 +159,11 @@ def _plan(
 def _without_allegro(this: Run, account: Account, rows: Sequence[ProductRow], error: BatchError) -> list[Planned]:
     """The answers of an account that cannot be worked on; rows that want nothing from Allegro are not blamed."""
     planner = Planner(this.jobs, account.name, this.name, Known(), {}, Catches(), this.world.clock.now())
-    code, busy, by = cause(error), isinstance(error, AttemptTaken), error.facts.get("by", "")
 
     def answer_of(row: ProductRow) -> Planned:
         if not wants_offer(row, this.jobs):
             return planner.plan([row])[0]
-        return blame(row, code, busy=busy, by=by)
+        return blamed(row, error)
 
     return [answer_of(row) for row in rows if this.about_offers]
 

@@ -100,3 +100,8 @@ class NoAnswer(ApiError):
 
 class TokenTrouble(ApiError):
     """The token cannot be renewed just now (not: "log in again"); the call it was for was never sent."""
+
+
+def error_words(errors: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Allegro's error objects as (message in the user's language, code) pairs."""
+    return tuple((str(e.get("userMessage") or e.get("message") or ""), str(e.get("code") or "")) for e in errors)

@@ -33,6 +33,7 @@ from batch.errors import (
     SettingsError,
     TokenTrouble,
     TooMany,
+    error_words,
 )
 from batch.model import Accepted, Entry, FoundOffer, Made, Money, Outcome, ProductRow, Refused, State
 from batch.parallel import each
@@ -221,7 +222,7 @@ class DraftExecutor:
         """Certainly nothing arrived: the account stops, and the next run can send the row."""
         self._save(replace(entry, state=State.WITHDRAWN))
         self._stop(error)
-        self._answer(blame(step.row, cause(error)))
+        self._answer(blamed(step.row, error))
 
     def _lose(self, step: Step, entry: Entry, error: ApiError) -> None:
         """Perhaps it was processed: to be looked up, after a pause for Allegro to recover."""
@@ -328,8 +329,9 @@ class DraftExecutor:
         withdrawn = replace(item.entry, state=State.WITHDRAWN)
         self._save(withdrawn)
         if self._stopped is not None or self._attempts[item.step.row.row] >= ATTEMPTS:
-            code = cause(self._stopped) if self._stopped else "server_trouble"
-            self._answer(blame(item.step.row, code))
+            self._answer(
+                blamed(item.step.row, self._stopped) if self._stopped else blame(item.step.row, "server_trouble")
+            )
             return
         self._submit(replace(item.step, kind=StepKind.CREATE, entry=withdrawn))
 
@@ -360,6 +362,16 @@ def cause(error: BatchError) -> str:
         return "not_sent"
     at_fault = error.__cause__ if isinstance(error, TokenTrouble) else error
     return "rate_limited" if isinstance(at_fault, TooMany) else "server_trouble"
+
+
+def blamed(row: ProductRow, error: BatchError, *, code: str | None = None) -> Outcome:
+    """The answer of a row that suffers from `error`, with Allegro's own words and trace id where there are any."""
+    at_fault = error.__cause__ if isinstance(error, TokenTrouble) and error.__cause__ else error
+    facts = at_fault.facts if isinstance(at_fault, BatchError) else {}
+    errors = at_fault.errors if isinstance(at_fault, ApiError) else facts.get("errors")
+    busy, by = isinstance(error, AttemptTaken), facts.get("by", "")
+    outcome = blame(row, code or cause(error), busy=busy, by=by)
+    return replace(outcome, errors=error_words(errors or []), trace_id=facts.get("trace_id"))
 
 
 def _take_due(items: list[_Unsettled], now: float, latest: float = math.inf) -> list[_Unsettled]:

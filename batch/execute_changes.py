@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from batch.clock import Clock
 from batch.errors import AccountError, ApiError, BatchError, JournalError, NoAnswer, ServerTrouble
-from batch.execute import WORKERS, Execution, cause
+from batch.execute import WORKERS, Execution, blamed, cause
 from batch.model import Change, FoundOffer, Outcome, Sent, State, TaskResult, Way
 from batch.parallel import each
 from batch.plan import LONGEST_RUN, blame
@@ -76,6 +76,7 @@ class _Work:
     sent: dict[int, Change] = field(default_factory=dict)
     attempts: Counter[str] = field(default_factory=Counter)
     trouble: str | None = None
+    error: BatchError | None = None  # behind it, where Allegro said something
     answered: bool = False
 
     @property
@@ -218,7 +219,7 @@ class ChangeExecutor:
             self._stop(error)
             self._note(owners, written, State.SENDING if lost else State.WITHDRAWN, code=cause(error) if lost else None)
             for change in call:
-                owners[change.offer_id].trouble = cause(error)
+                owners[change.offer_id].trouble, owners[change.offer_id].error = cause(error), error
             return
         gone = written[0].way is Way.BULK and sent.status in GONE
         if sent.state is State.FAILED and (gone or len(written) > 1):
@@ -372,7 +373,9 @@ class ChangeExecutor:
         changes = own or list(work.sent.values())
         told = [change.id for change in work.sent.values() if change.state not in OPEN]
         if work.trouble or not changes:
-            outcome = replace(blame(step.row, work.trouble or "server_trouble"), offer_id=step.offer_id)
+            code = work.trouble or "server_trouble"
+            outcome = blamed(step.row, work.error, code=code) if work.error else blame(step.row, code)
+            outcome = replace(outcome, offer_id=step.offer_id)
         else:
             outcome = change_outcome(step.row, changes, step.left)
             outcome = replace(outcome, entry=step.entry, changes=(*step.earlier, *told))

@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 from batch.allegro.command_payloads import command_body, task_results
 from batch.allegro.offers import PAGE, Offers
-from batch.allegro.payloads import error_words, refusal_code
+from batch.allegro.payloads import refusal_code
 from batch.allegro.retry import PATIENCE
 from batch.allegro.session import ApiSession, understanding
 from batch.allegro.survey import holdings
-from batch.errors import Rejected
+from batch.errors import Rejected, error_words
 from batch.model import Accepted, Busy, Change, FoundOffer, Made, Refused, Sent, State, TaskResult, Way
 
 COMMANDS = {

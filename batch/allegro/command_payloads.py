@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from batch.allegro.payloads import amount, error_words, refusal_code
+from batch.allegro.payloads import amount, refusal_code
 from batch.allegro.retry import is_passing
+from batch.errors import error_words
 from batch.model import Change, State, TaskResult, Way
 
 

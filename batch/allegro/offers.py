@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from batch.allegro.payloads import draft, error_words, found_offer, found_products, new_values, refusal_code
+from batch.allegro.payloads import draft, found_offer, found_products, new_values, refusal_code
 from batch.allegro.retry import PATIENCE
 from batch.allegro.session import Answer, ApiSession, understanding
-from batch.errors import AccountError, ApiError, Forbidden, Rejected, ServerTrouble
+from batch.errors import AccountError, ApiError, Forbidden, Rejected, ServerTrouble, error_words
 from batch.model import Accepted, Busy, FoundOffer, Made, Money, ProductRow, Refused
 
 log = logging.getLogger(__name__)

@@ -95,11 +95,6 @@ def found_offer(data: Mapping[str, Any]) -> FoundOffer:
     )
 
 
-def error_words(errors: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """Allegro's error objects as (message in the user's language, code) pairs."""
-    return tuple((str(e.get("userMessage") or e.get("message") or ""), str(e.get("code") or "")) for e in errors)
-
-
 # Allegro's error codes (tutorial on product offers, OpenAPI) by the last part of their name.
 REFUSALS = {
     "ProductNotFoundException": "product_not_found",

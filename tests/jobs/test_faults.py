@@ -182,6 +182,22 @@ def test_server_that_is_not_there(tmp_path: Path, simulator: Simulator) -> None:
     check_all_done(shop)
 
 
+@pytest.mark.parametrize("where", [POST, {"method": "GET", "path": "/sale/shipping-rates"}], ids=["a row", "a look"])
+def test_a_row_that_is_not_to_blame_tells_allegros_words_and_trace_id(
+    tmp_path: Path, simulator: Simulator, where: dict[str, str]
+) -> None:
+    """Allegro's staff ask for them; what was not sent because of another row has none."""
+    shop = shop_of(tmp_path, simulator)
+    simulator.faults.add("status_before", **where, count=None, status=403)
+    shop.drafts()
+    [refusal, *_] = [e for e in simulator.requests if e.status == 403]
+    trace_id, words = refusal.answer_headers["trace-id"], json.loads(refusal.answer)["errors"][0]["userMessage"]
+    told = [row for row in shop.table("Results") if row["code"] == "forbidden"]
+    assert trace_id in {row["trace_id"] for row in told}
+    assert all(words in row["message"] and row["trace_id"] in row["message"] for row in told)
+    assert not any(row["trace_id"] for row in shop.table("Results") if row["code"] == "not_sent")
+
+
 def test_account_that_only_meets_trouble_stops_early(tmp_path: Path, simulator: Simulator) -> None:
     """Not every one of many rows is tried; those that were not are `not_sent`."""
     shop = shop_of(tmp_path, simulator, times=HURRIED)

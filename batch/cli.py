@@ -673,11 +673,13 @@ def _explain(error: BatchError, words: Catalogue) -> str:
 
 def _print_summary(summary: Summary, words: Catalogue, *, as_json: bool = False) -> None:
     """What came of a run, for people; with `as_json` stdout is left to the JSON object."""
-    from batch.report import status_cell, status_of
+    from batch.report import QUIET, is_plan, status_cell, status_of
 
     for result in summary.results:
         if status_of(result["code"]) == "planned":
             typer.echo(words.say("plan_row", **{**result, "title": words.title(result["code"])}), err=as_json)
+        elif is_plan(summary.run) and result["code"] in QUIET and result["code"] != "offer_unchanged":
+            typer.echo(words.say("plan_skip", **result), err=as_json)
     troubled = [r for r in summary.results if status_of(r["code"]) in {"failed", "doubt"}]
     for result in troubled[:ROWS_SHOWN]:
         _say(f"✖ {result['message']}")

@@ -52,7 +52,8 @@ def tables_to_write(path: Path, journal: Journal, *, orders: bool) -> tuple[str,
 
 def deliver_plan(desk: Desk, book: WorkbookData, answers: Answers) -> None:
     """Write a dry run's rows to `Results`, in place of the previous dry run's; nothing else. Raises WorkbookError."""
-    desk.update(book, lambda now: [_results_body(now, answers.results, answers.keep_runs, drop_plans=True)])
+    listed = [result for result in answers.results if report.is_listed(result)]
+    desk.update(book, lambda now: [_results_body(now, listed, answers.keep_runs, drop_plans=True)])
 
 
 def deliver(desk: Desk, book: WorkbookData, answers: Answers, journal: Journal) -> JournalError | None:

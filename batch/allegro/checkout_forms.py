@@ -63,18 +63,21 @@ def _line(line: Mapping[str, Any]) -> LineItem:
         vat_rate=_text(tax, "rate").strip(),
         exemption=_text(tax, "exemption").strip(),
         bought_at=_moment(line.get("boughtAt")),
-        services=tuple(_service(service) for service in _list(line, "selectedAdditionalServices")),
+        services=tuple(
+            _service(service, _needed(line["price"]["currency"]))
+            for service in _list(line, "selectedAdditionalServices")
+        ),
         vouchers=tuple(_moneys(used, "value")),
     )
 
 
-def _service(service: Mapping[str, Any]) -> Service:
+def _service(service: Mapping[str, Any], currency: str) -> Service:
     quantity = service.get("quantity")
     return Service(
         id=_text(service, "definitionId"),
         name=_text(service, "name"),
         quantity=Decimal(1) if quantity is None else _quantity(quantity),
-        price=_needed_money(service["price"]),
+        price=_money(service.get("price")) or Money(Decimal(0), currency),  # OpenAPI: not required
     )
 
 

@@ -169,6 +169,22 @@ def test_without_waiting_changes_are_pending_and_any_later_run_settles_them(shop
     assert len(writes(shop)) == 1
 
 
+def test_a_dry_run_lists_what_would_be_done_and_says_why_rows_are_skipped(shop: Shop) -> None:
+    """Unchanged rows stand in neither; skipped ones are printed with the reason, not listed."""
+    ids = shop.simulator.add_offers("e-sklep1", [OFFER, OFFER, OFFER])
+    shop.fill([
+        {"offer_id": ids[0], "price": 11},
+        {"offer_id": ids[1], "price": 10},
+        {"offer_id": ids[2], "price": 12, "action": "pomiń"},
+    ])  # fmt: skip
+    done = shop.run("check")
+    assert [row["code"] for row in shop.table("Results")] == ["planned_update"]
+    changed, skipped = done.stdout.splitlines()
+    assert "10.00 → 11.00" in changed
+    assert skipped.startswith("wiersz 4: ")
+    assert skipped.endswith("e-sklep1 – Pominięto na Twoje życzenie (kolumna Akcja).")
+
+
 def test_an_undo_waits_for_what_is_under_way(shop: Shop) -> None:
     """The run did not wait for its change: it is settled first, and then taken back."""
     shop.simulator.settings.command_polls = 1

@@ -39,7 +39,7 @@ from batch.workbook.excel import (
 from batch.workbook.formulas import FormulaError, shifted
 from batch.workbook.patch import CELL_TABLES, SetCells, TableChange, UpdateBody
 from batch.workbook.places import Place, Sheet, columns_by_key, our_tables
-from batch.workbook.read import TableData, WorkbookData, table_data, telling_rows
+from batch.workbook.read import TableData, WorkbookData, left_out, table_data, telling_rows
 from batch.workbook.stored import shows_date
 from batch.workbook.values import Cell, CellOut, local, written_form
 
@@ -280,7 +280,8 @@ def _table_data(found: OpenTable) -> TableData:
     values = found.values(Area(place.area.left, place.first, place.area.right, end))
     positions = [column - place.area.left for column in place.columns.values()]
     raw = ((at, [_as_read(row[position]) for position in positions]) for at, row in enumerate(values, place.first))
-    return table_data(place, list(telling_rows(place, raw, {}, escaped=False)))
+    rows = list(telling_rows(place, raw, {}, escaped=False))
+    return table_data(place, rows, left_out(place, raw))
 
 
 def _as_read(value: Any) -> Cell:

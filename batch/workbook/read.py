@@ -31,12 +31,16 @@ MAX_ROWS = 300_000  # filled rows of one table; Allegro takes 75,000 new offers 
 
 @dataclass(frozen=True, slots=True)
 class TableData:
-    """The filled rows of one table. `columns` are schema keys -> column letters, in the order of the values."""
+    """The filled rows of one table. `columns` are schema keys -> column letters, in the order of the values.
+
+    `left_out` is the number of a row below the table that looks like one of it and was not read, if there is any.
+    """
 
     name: str
     sheet: str
     columns: dict[str, str]
     rows: list[Row]
+    left_out: int | None = None
     positions: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +93,7 @@ def read_workbook(
             rows = list(telling_rows(place, raw, source.known[index], escaped=source.escaped))
             if len(rows) > MAX_ROWS:
                 raise package.too_big(place.sheet.part)
-            found[name] = table_data(place, rows)
+            found[name] = table_data(place, rows, left_out(place, raw))
     except WorkbookError:
         raise
     except Exception as error:  # (each library has its own ways to say that XML is broken)
@@ -97,10 +101,16 @@ def read_workbook(
     return WorkbookData(path, found, package.stamp)
 
 
-def table_data(place: Place, rows: list[Row]) -> TableData:
+def left_out(place: Place, rest: Iterable[RawRow]) -> int | None:
+    """The first of the rows after those that were read in which two cells or more are filled in."""
+    inputs = [i for i, column in enumerate(place.table.columns) if not column.written]
+    return next((at for at, values in rest if sum(values[i] not in (None, "") for i in inputs) > 1), None)
+
+
+def table_data(place: Place, rows: list[Row], left: int | None = None) -> TableData:
     """What was read of a table, with where its columns stand."""
     columns = {key: letters(column).decode() for key, column in place.columns.items()}
-    return TableData(place.table.name, place.sheet.name, columns, rows)
+    return TableData(place.table.name, place.sheet.name, columns, rows, left)
 
 
 def telling_rows(

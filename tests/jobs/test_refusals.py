@@ -349,3 +349,26 @@ def test_a_cell_whose_formula_failed_or_waits_to_be_calculated_names_no_offer(sh
     assert shop.offers() == []
     assert openpyxl.load_workbook(shop.workbook)[SHEETS["Products"]]["I2"].value == number["offer_id"]
     assert [row["message"].split(":")[0] for row in shop.table("Results")] == ["Produkty!I2", "Produkty!E3 „#N/A”"]
+
+
+def test_rows_after_a_blank_one_below_the_table_are_not_left_out_silently(shop: Shop) -> None:
+    """Where the table ends nobody can tell for the user; a run says which row it did not look at."""
+    shop.fill(ROWS)
+
+    def change(book: Any) -> None:
+        sheet = book[SHEETS["Products"]]
+        for column, value in zip("ABCD", ("e-sklep1", catalogue.gtin(5), 20, 1), strict=True):
+            sheet[f"{column}5"] = value
+
+    edited(change)(shop)
+    done = shop.run("run", "--only", "drafts")
+    assert "Produkty!5: ten wiersz leży pod tabelą" in done.stderr
+    assert len(shop.offers()) == 2
+
+
+def test_defaults_of_an_account_that_is_not_there_are_named(shop: Shop) -> None:
+    """A misspelt name would mean Allegro's own defaults, without a word."""
+    shop.fill(ROWS, Defaults=[{"shipping_rates": "Kurier i automaty"}, {"account": "E-Sklep1", "vat_rate": "23"}])
+    done = shop.run("run", "--only", "drafts")
+    assert "Domyślne parametry!B3: nie ma konta „E-Sklep1”" in done.stderr
+    assert "Domyślne parametry!B2" not in done.stderr

@@ -50,8 +50,9 @@ def look(this: Run, account: Account, rows: Sequence[ProductRow]) -> Looked:
         connection = this.connector.connect(account)
         if not this.request.dry_run:
             this.sellers.hold(connection.seller)
-        entries = this.journal.latest(connection.seller, [row.external_id for row in rows if row.external_id])
         unsettled = settle_pending(this, connection, wait_seconds=0)
+        # Only now: a deletion that did not come about makes a draft one that exists again.
+        entries = this.journal.latest(connection.seller, [row.external_id for row in rows if row.external_id])
         if not this.about_offers:
             rows = _open_rows(rows, entries, unsettled)
         this.world.progress.begin(account.name, len(rows))

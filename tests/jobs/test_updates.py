@@ -294,6 +294,19 @@ def test_a_draft_of_which_it_is_unknown_whether_it_was_deleted_is_not_made_again
     assert held(shop) == [("21.00", 1, "INACTIVE")]
 
 
+@pytest.mark.slow
+def test_a_draft_whose_deletion_never_came_about_is_there_again(shop: Shop) -> None:
+    """The run that finds that out goes on with the draft as it is, and makes no second one."""
+    shop.fill([{"ean": catalogue.gtin(900), "price": 20, "stock": 1}])
+    run(shop, "run")
+    shop.simulator.faults.add("status_before", method="DELETE", count=None, status=503)
+    assert run(shop, "undo", "last")["counts"] == {"server_trouble": 1}
+    shop.simulator.faults.clear()
+    shop.fill([{"ean": catalogue.gtin(900), "price": 21, "stock": 1}])
+    assert run(shop, "run")["counts"] == {"offer_updated": 1}
+    assert held(shop) == [("21.00", 1, "INACTIVE")]
+
+
 def test_undo_leaves_alone_what_was_changed_since(shop: Shop) -> None:
     """Somebody set another price at Allegro; a draft was published by hand."""
     [offer] = shop.simulator.add_offers("e-sklep1", [OFFER])

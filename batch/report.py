@@ -202,7 +202,7 @@ def kept_result_rows(
     """
     new = {run for run, _ in without}
     parts = [(text_of(table.value(row, "run")), text_of(table.value(row, "account"))) for row in table.rows]
-    found = sorted({run for run, _ in parts} - new, key=_when)  # the user may have sorted the table
+    found = sorted(dict.fromkeys(run for run, _ in parts if run not in new), key=_when)  # the user may have sorted them
     runs, plans = [run for run in found if not is_plan(run)], [run for run in found if is_plan(run)]
     room = len(runs) if drop_plans else max(keep - len(new), 0)  # a dry run takes no real run's place
     kept = {*new, *(runs[-room:] if room else [])}
@@ -250,8 +250,8 @@ def is_listed(result: Mapping[str, Any]) -> bool:
 
 
 def _when(run: str) -> str:
-    """What a run's name sorts by."""
-    return run.removeprefix("plan-").removeprefix("undo-")
+    """The moment in a run's name, which it sorts by."""
+    return run.removeprefix("plan-").removeprefix("undo-")[:15]
 
 
 def is_plan(run: str) -> bool:

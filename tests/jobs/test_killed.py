@@ -73,8 +73,8 @@ def test_a_short_soak(tmp_path: Path) -> None:
 def test_ctrl_c_says_what_comes_next(tmp_path: Path, simulator: Simulator) -> None:
     """A run that is interrupted says so in words; the next one makes what is missing and answers every row."""
     shop = Shop(tmp_path, simulator, accounts=["e-sklep1"], times=TIMES)
-    shop.fill([{"ean": catalogue.gtin(n), "price": 20, "stock": 1} for n in range(20)])
-    simulator.settings.latency = 0.4
+    shop.fill([{"ean": catalogue.gtin(n), "price": 20, "stock": 1} for n in range(80)])
+    simulator.settings.latency = 0.5
     process = shop.start("run", "--only", "drafts")
     try:
         shop.wait_for(shop.offers)
@@ -88,5 +88,5 @@ def test_ctrl_c_says_what_comes_next(tmp_path: Path, simulator: Simulator) -> No
 
     simulator.settings.latency = 0
     assert shop.drafts()["exit_code"] == 0
-    assert Counter(offer["external"]["id"] for offer in shop.offers()) == {catalogue.gtin(n): 1 for n in range(20)}
+    assert Counter(offer["external"]["id"] for offer in shop.offers()) == {catalogue.gtin(n): 1 for n in range(80)}
     assert {row["status"][0] for row in shop.table("Products")} == {"✔"}

@@ -315,7 +315,7 @@ class ChangeExecutor:
         return known_dead < STRAY and age < (STRAY if change.code else LONGEST_RUN)
 
     def _is_young(self, change: Change) -> bool:
-        """Whether Allegro accepted a call so lately that it may not show it yet; a time to come was told by a wrong clock."""
+        """Whether Allegro accepted a call so lately that it may not show it yet (by a clock that was not ahead)."""
         age = self._clock.now() - (change.updated_at or self._clock.now())
         return change.state is State.ACCEPTED and timedelta() <= age < STRAY
 

@@ -354,9 +354,7 @@ class ApiSession:
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             )
             try:
-                if (
-                    response.status < 200
-                ):  # an interim answer (102, 103): the final one comes after it on this connection
+                if response.status < 200:  # interim (102, 103): the final answer is still to come on this connection
                     raise NoAnswer("no_answer", sent=True, call=call, reason=f"HTTP {response.status}")
                 content = self._read(response, call)
             except BaseException:

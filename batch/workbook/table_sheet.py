@@ -72,9 +72,8 @@ def write_cell(sheet: Worksheet, row: int, column: int, value: object, *, kind: 
     """
     if value is None or value == "":
         return
-    if kind in {Kind.MONEY, Kind.INTEGER} and isinstance(
-        value, bool | date | time | timedelta
-    ):  # refused as a number, and to stay so
+    if kind in {Kind.MONEY, Kind.INTEGER} and isinstance(value, bool | date | time | timedelta):
+        # Refused as a number, and to be refused when it comes back.
         sheet.write_string(row, column, str(value), style)
     elif isinstance(value, datetime):
         sheet.write_datetime(row, column, local_time(value), style)

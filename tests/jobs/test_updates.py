@@ -56,6 +56,14 @@ def run(shop: Shop, *arguments: str) -> dict[str, Any]:
     return summary
 
 
+def lose_a_deletion(shop: Shop) -> None:
+    """A draft is made, and an undo of it gets no answer."""
+    shop.fill([{"ean": catalogue.gtin(900), "price": 20, "stock": 1}])
+    run(shop, "run")
+    shop.simulator.faults.add("status_before", method="DELETE", count=None, status=503)
+    assert run(shop, "undo", "last")["counts"] == {"server_trouble": 1}
+
+
 def writes(shop: Shop) -> list[str]:
     """The changing requests, in order."""
     return [f"{e.method} {e.path.rsplit('/', 1)[0]}" for e in shop.simulator.requests if e.method != "GET"]
@@ -282,10 +290,7 @@ def test_a_draft_taken_back_is_made_again_when_asked_for(shop: Shop) -> None:
 @pytest.mark.slow
 def test_a_draft_of_which_it_is_unknown_whether_it_was_deleted_is_not_made_again(shop: Shop) -> None:
     """The answer to the deletion was lost, and then the offer could not be looked at; the next run finds it."""
-    shop.fill([{"ean": catalogue.gtin(900), "price": 20, "stock": 1}])
-    run(shop, "run")
-    shop.simulator.faults.add("status_before", method="DELETE", count=None, status=503)
-    assert run(shop, "undo", "last")["counts"] == {"server_trouble": 1}
+    lose_a_deletion(shop)
     shop.fill([{"ean": catalogue.gtin(900), "price": 21, "stock": 1}])
     shop.simulator.faults.add("status_before", method="GET", path="/sale/product-offers/.*", count=None, status=400)
     assert run(shop, "run", "--wait", "0")["counts"] == {"update_pending": 1}
@@ -297,10 +302,7 @@ def test_a_draft_of_which_it_is_unknown_whether_it_was_deleted_is_not_made_again
 @pytest.mark.slow
 def test_a_draft_whose_deletion_never_came_about_is_there_again(shop: Shop) -> None:
     """The run that finds that out goes on with the draft as it is, and makes no second one."""
-    shop.fill([{"ean": catalogue.gtin(900), "price": 20, "stock": 1}])
-    run(shop, "run")
-    shop.simulator.faults.add("status_before", method="DELETE", count=None, status=503)
-    assert run(shop, "undo", "last")["counts"] == {"server_trouble": 1}
+    lose_a_deletion(shop)
     shop.simulator.faults.clear()
     shop.fill([{"ean": catalogue.gtin(900), "price": 21, "stock": 1}])
     assert run(shop, "run")["counts"] == {"offer_updated": 1}

@@ -14,8 +14,9 @@ from batch.accounts.token_file import Token
 from batch.accounts.token_place import TokenPlace, token_place
 from batch.accounts.tokens import TokenState, TokenStore, open_tokens
 from batch.allegro.allowance import Limit
+from batch.allegro.http import new_http
 from batch.allegro.pace import Budget
-from batch.allegro.session import AccessTokens, ApiSession, Traffic, new_http
+from batch.allegro.session import AccessTokens, ApiSession, Traffic
 from batch.errors import AccountError, LoginNeeded, SettingsError
 from batch.ledger import Ledger
 from batch.model import Account

@@ -25,7 +25,8 @@ from batch.accounts.lock_probe import probe_lock
 from batch.accounts.renewal import SKEW_WORTH_A_WARNING
 from batch.accounts.synchronised import synchronised_by
 from batch.accounts.token_place import TokenFile
-from batch.allegro.session import PUBLIC, new_http
+from batch.allegro.http import new_http
+from batch.allegro.session import PUBLIC
 from batch.connect import Connector
 from batch.errors import ApiError, BatchError, LoginNeeded
 from batch.journal import Journal

@@ -133,7 +133,8 @@ def _every_account(this: Run, rows: Sequence[ProductRow]) -> dict[str, AccountRe
 
 def _every_accounts_orders(this: Run, by_account: dict[str, AccountResult]) -> dict[str, AccountOrders]:
     """The orders of every active account, those aside that a person must log in first; trouble goes to `by_account`."""
-    held = held_orders(this.book.tables["Orders"])
+    table = this.book.tables["Orders"]
+    held = held_orders(table)
     stopped = {name for name, result in by_account.items() if isinstance(result.stopped, AccountError)}
     accounts = [account for account in active(this.accounts, this.request) if account.name not in stopped]
     found: dict[str, AccountOrders] = {}
@@ -149,7 +150,7 @@ def _every_accounts_orders(this: Run, by_account: dict[str, AccountResult]) -> d
                 this.options,
                 held,
                 now=this.world.clock.now(),
-                language=this.request.words.language,
+                language=table.language,
             )
         except STOPS as error:
             found[account.name] = AccountOrders(account.name, stopped=error)

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from batch.export import ExportedOrder
 from batch.model import Job, Outcome
+from batch.workbook import schema
 from batch.workbook.read import TableData
 from batch.workbook.values import NOT_CALCULATED
 
@@ -34,6 +35,7 @@ class Table:
     sheet: str
     columns: dict[str, str]
     rows: list[tuple[int, tuple[Any, ...]]]
+    language: str = schema.LANGUAGES[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class QueuedRun:
 
     def table_data(self) -> dict[str, TableData]:
         """The tables as they were read."""
-        return {name: TableData(t.name, t.sheet, t.columns, t.rows) for name, t in self.tables.items()}
+        return {n: TableData(t.name, t.sheet, t.columns, t.rows, language=t.language) for n, t in self.tables.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,10 @@ def kept_tables(tables: Mapping[str, TableData]) -> dict[str, Table]:
 
 def _kept(table: TableData) -> Table:
     if table.name != "Orders":
-        return Table(table.name, table.sheet, table.columns, table.rows)
+        return Table(table.name, table.sheet, table.columns, table.rows, table.language)
     at = [table.position(key) for key in HELD]
     rows = [(number, tuple(cells[i] for i in at)) for number, cells in table.rows]
-    return Table(table.name, table.sheet, {key: table.columns[key] for key in HELD}, rows)
+    return Table(table.name, table.sheet, {key: table.columns[key] for key in HELD}, rows, table.language)
 
 
 # --- as JSON

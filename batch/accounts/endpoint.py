@@ -35,7 +35,7 @@ CODE_PATIENCE = timedelta(seconds=8)
 WAITS = (0.5, 1, 2, 4, 8)
 """Seconds between the attempts; a `Retry-After` that fits into PATIENCE overrules them."""
 
-TIMEOUT = (5, 10)
+TIMEOUT: tuple[float, float] = (5, 10)
 """Seconds to connect and to wait for the next byte; Allegro answers in less than one."""
 
 BROKEN = (requests.RequestException, HTTPError, ValueError)
@@ -185,7 +185,7 @@ class TokenEndpoint:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                answer = _json(body_of(response, self.clock))
+                answer = _json(body_of(response))
         except BROKEN as error:
             sent = not _never_left(error)
         else:
@@ -279,12 +279,12 @@ def whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_LIFE else None
 
 
-def body_of(response: requests.Response, clock: Callable[[], datetime]) -> bytes:
-    """The body; blank when it is longer than MAX_BYTES or takes longer than one more TIMEOUT."""
-    body, begun = bytearray(), clock()
-    for byte in response.iter_content(1):  # byte by byte, or a server that drips would hold us for ever
-        body += byte
-        if len(body) > MAX_BYTES or clock() - begun > timedelta(seconds=TIMEOUT[1]):
+def body_of(response: requests.Response) -> bytes:
+    """The body; blank when it is longer than MAX_BYTES."""
+    body = bytearray()
+    for part in response.iter_content(4096):
+        body += part
+        if len(body) > MAX_BYTES:
             return b""
     return bytes(body)
 

@@ -94,7 +94,7 @@ def file_of_url(url: str) -> Path | None:
     return Path(url2pathname(f"//{host}{parts.path}" if host else parts.path))
 
 
-def fetch(url: str, session: requests.Session, clock: Callable[[], datetime]) -> Token:
+def fetch(url: str, session: requests.Session) -> Token:
     """The token at the https address `url`; no redirect is followed.
 
     Raises NoAnswer or ServerTrouble token_url_trouble (place, status); AccountError token_url_refused
@@ -103,7 +103,7 @@ def fetch(url: str, session: requests.Session, clock: Callable[[], datetime]) ->
     place = bare(url)
     try:
         with session.get(url, timeout=TIMEOUT, allow_redirects=False, stream=True) as response:
-            status, content = response.status_code, body_of(response, clock)
+            status, content = response.status_code, body_of(response)
     except BROKEN:
         status, content = None, b""
     if status is None:

@@ -65,9 +65,7 @@ def open_tokens(
     file = file_of_url(token_url)
     if file is not None:
         return TokenStore(Published(str(file), lambda: read_token(file), owner, clock, sleep, local=True))
-    return TokenStore(
-        Published(bare(token_url), lambda: fetch(token_url, session, clock), owner, clock, sleep, local=False)
-    )
+    return TokenStore(Published(bare(token_url), lambda: fetch(token_url, session), owner, clock, sleep, local=False))
 
 
 @dataclass(frozen=True, slots=True)

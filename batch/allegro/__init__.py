@@ -1,6 +1,7 @@
 """The only code that speaks HTTP to Allegro's API.
 
-session.py       hosts, headers, token, size and time limits, answers and errors
+session.py       hosts, headers, token, limits of size, answers and errors
+http.py          connections: proxies, certificates, how long an answer may take
 pace.py          how fast: budgets per seller and per client id, parallelism that adapts
 allowance.py     what is left of a limit, and when the next turn is (pure)
 retry.py         may this be sent again, and after how long? (pure)

@@ -21,12 +21,11 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from batch.allegro import retry
 from batch.allegro.allowance import Limit
+from batch.allegro.http import connections, new_http
 from batch.allegro.pace import (
-    MOST_LANES,
     OTHER_CHANGES_PER_HOUR,
     OWN_LEASE,
     PRICE_CHANGES_PER_HOUR,
@@ -42,7 +41,6 @@ PUBLIC = "application/vnd.allegro.public.v1+json"
 BETA = "application/vnd.allegro.beta.v1+json"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
-ANSWER_SECONDS = 60.0  # a server that drips bytes must not hold a run forever
 SURE_SECONDS = 5.0  # so long after a call was decided on, the seller is taken to be ours still
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 BROKEN = (urllib3.exceptions.HTTPError, OSError, ValueError)
@@ -80,42 +78,6 @@ class AccessTokens(Protocol):
 
     def replace(self, rejected: str) -> str:
         """Another token than `rejected`, which Allegro refused. Raises as `access_token`."""
-
-
-def new_http() -> requests.Session:
-    """A session whose connections suffice for all lanes; it never retries by itself."""
-    http = requests.Session()
-    http.mount("https://", HTTPAdapter(pool_connections=2, pool_maxsize=MOST_LANES, max_retries=0))
-    http.mount("http://", _Direct(pool_connections=2, pool_maxsize=MOST_LANES, max_retries=0))
-    return http
-
-
-class _Direct(HTTPAdapter):
-    """Plain http is for this computer only, so a proxy of the system's must not get to see it, tokens included."""
-
-    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        """As the adapter does, without proxies."""
-        return super().send(request, *arguments, **{**options, "proxies": None})
-
-    def get_connection_with_tls_context(self, request: Any, *arguments: Any, **options: Any) -> Any:
-        """As the adapter does, without proxies."""
-        return super().get_connection_with_tls_context(request, *arguments, **{**options, "proxies": None})
-
-
-def connections(http: requests.Session, url: str) -> urllib3.HTTPConnectionPool:
-    """The connections of `http` to a host, with the proxy and the certificates that the system has for it.
-
-    Looking for these and dressing up a call as requests does takes as long as the call itself. Raises what requests
-    raises when there is no such host or file.
-    """
-    request = requests.Request("GET", url).prepare()
-    found = http.merge_environment_settings(url, {}, None, None, None)
-    adapter = http.get_adapter(url)
-    assert isinstance(adapter, HTTPAdapter)
-    pool = adapter.get_connection_with_tls_context(request, found["verify"], proxies=found["proxies"])
-    assert isinstance(pool, urllib3.HTTPConnectionPool)
-    adapter.cert_verify(pool, url, found["verify"], None)  # type: ignore[no-untyped-call]  # requests has no types there
-    return pool
 
 
 @dataclass
@@ -372,11 +334,10 @@ class ApiSession:
         return connections(self.http, self.api_url)
 
     def _read(self, response: urllib3.BaseHTTPResponse, call: str) -> bytes:
-        deadline = self.clock.monotonic() + ANSWER_SECONDS
         content = bytearray()
         while chunk := response.read1(65536, decode_content=True):  # what is there, not waiting for so many bytes
             content += chunk
-            if len(content) > MAX_ANSWER_BYTES or self.clock.monotonic() > deadline:
+            if len(content) > MAX_ANSWER_BYTES:
                 raise ServerTrouble("answer_unusable", status=response.status, call=call)
         return bytes(content)
 

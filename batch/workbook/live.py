@@ -38,7 +38,7 @@ from batch.workbook.excel import (
 )
 from batch.workbook.formulas import FormulaError, shifted
 from batch.workbook.patch import CELL_TABLES, SetCells, TableChange, UpdateBody
-from batch.workbook.places import Place, Sheet, columns_by_key, our_tables
+from batch.workbook.places import Place, Sheet, columns_by_key, language_of, our_tables
 from batch.workbook.read import TableData, WorkbookData, left_out, table_data, telling_rows
 from batch.workbook.stored import shows_date
 from batch.workbook.values import Cell, CellOut, local, written_form
@@ -261,11 +261,14 @@ def _open_table(table: schema.Table, sheet: xlwings.Sheet, found: Table) -> Open
     first = area.top + bool(found.show_headers)
     totals = bool(found.show_totals)
     last = max(area.bottom - totals, first)  # (a table that was never filled in may show no row at all)
-    columns = columns_by_key(table, sheet.name, area.left, [column.name for column in found.columns])
+    names = [column.name for column in found.columns]
+    columns, language = columns_by_key(table, sheet.name, area.left, names), language_of(table, names)
     others = [_area(other.range) for other in sheet.tables if other.display_name != found.display_name]
     below = tuple(other for other in others if other.top > area.bottom)
     reach = last if totals else min((other.top for other in below), default=MAX_ROW + 1) - 1
-    place = Place(table, Sheet(sheet.name, "", "worksheet", ()), "", area, first, last, columns, totals, reach, {})
+    place = Place(
+        table, Sheet(sheet.name, "", "worksheet", ()), "", area, first, last, columns, totals, reach, {}, language
+    )
     return OpenTable(place, sheet, found, below)
 
 

@@ -60,6 +60,7 @@ class Place:
     totals: bool
     reach: int  # the last row that may be filled in below the table and still belong to it
     formulas: dict[int, tuple[str, bool]]  # calculated columns: column of the sheet -> formula, is it an array formula
+    language: str  # of most of the headings
 
     @property
     def body(self) -> Area:
@@ -151,7 +152,17 @@ def _place(book: Book, table: schema.Table, sheet: Sheet, part: str, root: etree
     columns = columns_by_key(table, sheet.name, area.left, names)
     formulas = _formulas(area.left, root)
     reach = last if totals else _reach(book, sheet, area)
-    return Place(table, sheet, part, area, first, last, columns, totals > 0, reach, formulas)
+    language = language_of(table, names)
+    return Place(table, sheet, part, area, first, last, columns, totals > 0, reach, formulas, language)
+
+
+def language_of(table: schema.Table, names: Collection[str]) -> str:
+    """The language that most of the headings `names` are in."""
+    there = {schema.heading_key(name) for name in names}
+    return max(
+        schema.LANGUAGES,
+        key=lambda language: sum(schema.heading_key(c.heading[language]) in there for c in table.columns),
+    )
 
 
 def _reach(book: Book, sheet: Sheet, area: Area) -> int:

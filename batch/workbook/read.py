@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from batch.errors import WorkbookError
 from batch.model import CellRef
+from batch.workbook import schema
 from batch.workbook.area import letters
 from batch.workbook.engines import Engine, RawRow, best_engine
 from batch.workbook.package import Stamp, open_package
@@ -33,7 +34,8 @@ MAX_ROWS = 300_000  # filled rows of one table; Allegro takes 75,000 new offers 
 class TableData:
     """The filled rows of one table. `columns` are schema keys -> column letters, in the order of the values.
 
-    `left_out` is the number of a row below the table that looks like one of it and was not read, if there is any.
+    `left_out` is the number of a row below the table that looks like one of it and was not read, if there is any;
+    `language` is that of the headings.
     """
 
     name: str
@@ -41,6 +43,7 @@ class TableData:
     columns: dict[str, str]
     rows: list[Row]
     left_out: int | None = None
+    language: str = schema.LANGUAGES[0]
     positions: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -110,7 +113,7 @@ def left_out(place: Place, rest: Iterable[RawRow]) -> int | None:
 def table_data(place: Place, rows: list[Row], left: int | None = None) -> TableData:
     """What was read of a table, with where its columns stand."""
     columns = {key: letters(column).decode() for key, column in place.columns.items()}
-    return TableData(place.table.name, place.sheet.name, columns, rows, left)
+    return TableData(place.table.name, place.sheet.name, columns, rows, left, place.language)
 
 
 def telling_rows(

@@ -229,14 +229,11 @@ def test_a_missing_secret_is_said_before_anything_is_sent(pc: Station, allegro: 
     assert allegro.requests == 0
 
 
-def test_an_answer_that_drips_is_given_up(pc: Station, allegro: AllegroTokens) -> None:
+def test_an_answer_that_drips_is_given_up(pc: Station, allegro: AllegroTokens, monkeypatch: pytest.MonkeyPatch) -> None:
     """A byte now and then would satisfy every timeout for reading; the answer as a whole has one too."""
 
-    def pause() -> None:
-        pc.clock.sleep(6)
-        time.sleep(0.02)  # long enough for the reader to hang up before the next byte
-
-    allegro.script = [{"drip": pause}, *[503] * 50]
+    monkeypatch.setattr("batch.accounts.endpoint.TIMEOUT", (5, 0.2))
+    allegro.script = [{"drip": lambda: time.sleep(0.1)}, *[503] * 50]
     with pytest.raises(ServerTrouble):
         pc.endpoint().refresh(allegro.refresh_token)
     assert 0 < allegro.dripped < 100

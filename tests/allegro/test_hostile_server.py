@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-import requests
 
 from batch.accounts.endpoint import TokenEndpoint
 from batch.accounts.published import fetch
 from batch.allegro import session as session_module
-from batch.allegro.session import ApiSession, new_http
+from batch.allegro.http import new_http
+from batch.allegro.session import ApiSession
 from batch.errors import ApiError, BatchError
 from batch.simulator import Simulator
 from tests.allegro.conftest import session_with
@@ -87,6 +87,8 @@ def with_length(body: bytes, *headers: str) -> bytes:
 
 
 HOSTILE = {
+    "a header now and then": endless(OK, b"X-A: b\r\n", 0.1),
+    "a byte of a header now and then": endless(OK + b"X-A: ", b"b", 0.1),
     "a byte now and then": endless(OK + b"Content-Length: 9999\r\n\r\n", b" ", 0.1),
     "a chunk now and then": endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", 0.1),
     "a body without end": endless(OK + b"\r\n", MEGABYTE),
@@ -114,9 +116,10 @@ HOSTILE = {
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer must be complete after half a second."""
-    monkeypatch.setattr(session_module, "ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr("batch.accounts.endpoint.TIMEOUT", (5, 0.5))
+    """An answer must be complete after a second."""
+    monkeypatch.setattr(session_module, "READ_SECONDS", 0.5)
+    for module in ("endpoint", "published"):
+        monkeypatch.setattr(f"batch.accounts.{module}.TIMEOUT", (5, 0.5))
 
 
 class RealTime:
@@ -178,7 +181,7 @@ def test_an_answer_of_the_token_endpoint_that_is_none(case: str, serve: Callable
 def test_a_published_token_that_is_none(case: str, serve: Callable[..., Server]) -> None:
     """Read over the network."""
     with pytest.raises(BatchError):
-        fetch(serve(HOSTILE[case]).url + "/a.json", new_http(), lambda: datetime.now(UTC))
+        fetch(serve(HOSTILE[case]).url + "/a.json", new_http())
 
 
 REDIRECTS = [301, 302, 303, 307, 308]
@@ -194,9 +197,7 @@ def test_no_token_travels_to_another_place(status: int, serve: Callable[..., Ser
     for ask in (lambda: session.get("/me"), lambda: session.post("/sale/product-offers", {})):
         with contextlib.suppress(ApiError):
             assert ask().status == 303
-    endpoint = TokenEndpoint(
-        server.url, "demo", lambda: "secret", requests.Session(), session.clock.now, lambda _: None
-    )
+    endpoint = TokenEndpoint(server.url, "demo", lambda: "secret", new_http(), session.clock.now, lambda _: None)
     for call in (
         lambda: endpoint.exchange_code("c", "u", "v"),
         lambda: endpoint.poll_device("d"),
@@ -205,6 +206,6 @@ def test_no_token_travels_to_another_place(status: int, serve: Callable[..., Ser
         with pytest.raises(ApiError):
             call()
     with pytest.raises(BatchError):
-        fetch(server.url + "/token.json", requests.Session(), session.clock.now)
+        fetch(server.url + "/token.json", new_http())
     assert len(server.asked) >= 6
     assert elsewhere.asked == []

@@ -9,8 +9,9 @@ import pytest
 import urllib3
 
 from batch.allegro.allowance import Limit
+from batch.allegro.http import connections, new_http
 from batch.allegro.pace import Budget
-from batch.allegro.session import SURE_SECONDS, ApiSession, Traffic, connections, new_http
+from batch.allegro.session import SURE_SECONDS, ApiSession, Traffic
 from batch.errors import JournalError, NoAnswer
 from batch.ledger import Ledger
 from tests.helpers.drafts import FakeClock

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from batch.accounts.endpoint import TokenEndpoint
 from batch.accounts.token_place import TokenPlace, token_place
 from batch.accounts.tokens import TokenStore, open_tokens
+from batch.allegro.http import new_http
 from batch.database.database import open_database
 from batch.database.tables import tokens
 from batch.model import Account
@@ -48,7 +49,7 @@ class Station:
     name: str = "pc1"
     clock: Clock = field(default_factory=Clock)
     secret: str = CLIENT_SECRET
-    session: requests.Session = field(default_factory=requests.Session)
+    session: requests.Session = field(default_factory=new_http)
     own: Path | None = None
     """Its own folder; without one the spool lies in `folder` under the station's name."""
     database: str | None = None

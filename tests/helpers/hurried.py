@@ -1,9 +1,8 @@
 """The real program in a world whose clock runs faster: `python -m tests.helpers.hurried TIMES ARGUMENTS…`.
 
 Every wait, limit and patience keeps its value and its proportion; a minute of them takes a minute / TIMES. Time
-spent on the network does not shrink, so the limit of one read does instead, as far as a busy machine allows; those
-that hold for a whole answer get some room for such a machine, too. The clocks of two such programs do not agree, so
-each has Allegro's limits for itself.
+spent on the network does not shrink, so the limit of one read does instead, as far as a busy machine allows. The clocks
+of two such programs do not agree, so each has Allegro's limits for itself.
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ def hurry(times: float) -> None:
     batch.ledger.Ledger.of_journal = lambda clock, *_: batch.ledger.Ledger(clock)  # type: ignore[method-assign]
     session, endpoint = batch.allegro.session, batch.accounts.endpoint
     session.READ_SECONDS = max(session.READ_SECONDS / times, SHORTEST_READ)
-    session.ANSWER_SECONDS = max(session.ANSWER_SECONDS, 2 * SHORTEST_READ * times)
-    endpoint.TIMEOUT = (5, int(10 * times))
+    endpoint.TIMEOUT = (5, max(10 / times, SHORTEST_READ))
 
 
 if __name__ == "__main__":

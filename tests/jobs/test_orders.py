@@ -294,7 +294,7 @@ def test_a_dry_run_only_tells(shop: Shop) -> None:
     folder = re.search(r"Files with the orders: (.+)", done.stderr)
     assert folder is not None
     assert (Path(folder[1]) / "orders.csv").is_file()
-    assert [row["order_status"] for row in shop.table("Orders")] == ["ready for processing"] * 2
+    assert [row["order_status"] for row in shop.table("Orders")] == ["do realizacji"] * 2  # as its headings
 
 
 def sheet_part_of_orders(shop: Shop) -> str:

@@ -25,15 +25,14 @@ from batch.export import held_orders
 from batch.fetch_orders import AccountOrders, fetch_orders
 from batch.keep_report import keep_report
 from batch.messages import Catalogue
-from batch.model import Account, CellRef, Job, Outcome, ProductRow
+from batch.model import Account, Job, Outcome, ProductRow
 from batch.order_files import write_order_files
 from batch.parallel import each
 from batch.plan_changes import may_end, refuse_ends
 from batch.run import AccountResult, Request, Run, active, begin, in_scope
 from batch.sum_orders import OrderFigures, sentences, sum_orders
 from batch.undo import rows_of, undo_account
-from batch.validate.cells import text_of
-from batch.validate.defaults import read_defaults
+from batch.validate.defaults import read_defaults, unused_sets
 from batch.validate.products import CheckedProducts, check_products
 from batch.workbook.live import LiveWorkbook
 from batch.world import World
@@ -283,15 +282,6 @@ def remember(this: Run, outcomes: Sequence[Outcome], orders: Mapping[str, Accoun
     return None
 
 
-def _defaults_of_nobody(this: Run) -> list[tuple[CellRef, str]]:
-    """The rows of `Defaults` that name an account which is not there, and so are used for no product."""
-    defaults = this.book.tables.get("Defaults")
-    if defaults is None:  # an undo needs none
-        return []
-    named = [(defaults.cell_ref("account", row[0]), text_of(defaults.value(row, "account"))) for row in defaults.rows]
-    return [(cell, name) for cell, name in named if name and name not in this.accounts]
-
-
 def _notes(
     this: Run,
     by_account: Mapping[str, AccountResult],
@@ -306,7 +296,8 @@ def _notes(
     products = this.book.tables["Products"]
     if products.left_out is not None:
         notes.append(words.say("row_left_out", cell=f"{products.sheet}!{products.left_out}"))
-    notes += [words.say("defaults_of_nobody", cell=cell, account=name) for cell, name in _defaults_of_nobody(this)]
+    if "Defaults" in this.book.tables:  # an undo needs none
+        notes += [words.say(code, **facts) for code, facts in unused_sets(this.book.tables["Defaults"], this.accounts)]
     notes += stops(by_account, words)
     if unwritten:
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))

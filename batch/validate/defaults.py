@@ -7,11 +7,12 @@ its problems, so that only the products that would use it are refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from batch.model import NamedDefault, OfferDefaults, Problem
+from batch.model import CellRef, NamedDefault, OfferDefaults, Problem
 from batch.resolve import KINDS
 from batch.validate.cells import is_excel_error, text_of
 from batch.workbook import schema
@@ -54,6 +55,20 @@ class DefaultsTable:
 def read_defaults(table: TableData) -> DefaultsTable:
     """All sets of the table, each with the problems of its own cells."""
     return DefaultsTable(tuple(_read_set(table, row) for row in table.rows))
+
+
+def unused_sets(table: TableData, accounts: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows that `choose` never comes to, as a text's code and its facts: cell, and account or the row before."""
+    first: dict[tuple[str, str], CellRef] = {}
+    for row in table.rows:
+        account, profile = (text_of(table.value(row, key)) for key in ("account", "profile"))
+        if account and account not in accounts:
+            yield "defaults_of_nobody", {"cell": table.cell_ref("account", row[0]), "account": account}
+            continue
+        cell = table.cell_ref("profile", row[0])
+        before = first.setdefault((account, schema.heading_key(profile)), cell)
+        if before is not cell:
+            yield "defaults_twice", {"cell": cell, "before": before}
 
 
 def _read_set(table: TableData, row: Row) -> OfferDefaults:

@@ -366,9 +366,12 @@ def test_rows_after_a_blank_one_below_the_table_are_not_left_out_silently(shop: 
     assert len(shop.offers()) == 2
 
 
-def test_defaults_of_an_account_that_is_not_there_are_named(shop: Shop) -> None:
-    """A misspelt name would mean Allegro's own defaults, without a word."""
-    shop.fill(ROWS, Defaults=[{"shipping_rates": "Kurier i automaty"}, {"account": "E-Sklep1", "vat_rate": "23"}])
+def test_defaults_that_no_product_gets_are_named(shop: Shop) -> None:
+    """A misspelt account, or a set given twice, would mean other parameters than the user reads, without a word."""
+    sets = [{"shipping_rates": "Kurier i automaty"}, {"account": "E-Sklep1", "vat_rate": "23"}, {"vat_rate": "8"}]
+    shop.fill(ROWS, Defaults=sets)
     done = shop.run("run", "--only", "drafts")
     assert "Domyślne parametry!B3: nie ma konta „E-Sklep1”" in done.stderr
-    assert "Domyślne parametry!B2" not in done.stderr
+    assert "Domyślne parametry!A4: ten wiersz parametrów ma to samo konto i ten sam profil co" in done.stderr
+    assert "co Domyślne parametry!A2," in done.stderr
+    assert "Domyślne parametry!A2: " not in done.stderr

@@ -35,6 +35,8 @@ REPORTS_A_PAGE = 10  # so many reports on calls weigh no more than a page of the
 CALLS_A_PAGE = 20  # while calls are sent, the list is looked at once for so many of them a page: a twentieth more
 STRAY = timedelta(seconds=60)
 """How long after a lost answer, or the end of a dead run, what was sent may still take effect."""
+GOES_LIVE = timedelta(hours=1)
+"""How long after its report of success an offer may take to be active; one that is not by then has been ended since."""
 ATTEMPTS = 3  # at a change that fails for a passing reason
 COMMANDS = frozenset({Way.PRICE, Way.STOCK, Way.BULK, Way.PUBLISH, Way.END})
 GONE = frozenset({404, 405, 406, 415})  # answers of a resource that is not there; the bulk command is beta
@@ -289,8 +291,8 @@ class ChangeExecutor:
         held = self._allegro.held({change.offer_id for change in published}) if published else {}
         for change in group:
             result = results.get(change.id)
-            if result is None or result.state is State.ACCEPTED or (change in published and not applied(change, held)):
-                # Allegro's "success" of a publication comes before the offer is active.
+            goes_live = change in published and not applied(change, held) and self._age(change) < GOES_LIVE
+            if result is None or result.state is State.ACCEPTED or goes_live:
                 if change.state is State.SENDING:
                     self._note(owners, [change], State.ACCEPTED)  # the call has arrived
                 continue
@@ -310,14 +312,15 @@ class ChangeExecutor:
         """
         if change.state is not State.SENDING:
             return False
-        age = self._clock.now() - (change.updated_at or self._clock.now())
         known_dead = timedelta(seconds=self._clock.monotonic() - self._begun)
-        return known_dead < STRAY and age < (STRAY if change.code else LONGEST_RUN)
+        return known_dead < STRAY and self._age(change) < (STRAY if change.code else LONGEST_RUN)
 
     def _is_young(self, change: Change) -> bool:
         """Whether Allegro accepted a call so lately that it may not show it yet (by a clock that was not ahead)."""
-        age = self._clock.now() - (change.updated_at or self._clock.now())
-        return change.state is State.ACCEPTED and timedelta() <= age < STRAY
+        return change.state is State.ACCEPTED and timedelta() <= self._age(change) < STRAY
+
+    def _age(self, change: Change) -> timedelta:
+        return self._clock.now() - (change.updated_at or self._clock.now())
 
     def _repeat(
         self, owners: Mapping[int, _Work], changes: Sequence[Change], errors: tuple[tuple[str, str], ...] = ()

@@ -265,6 +265,16 @@ def test_published_means_active(desk: Desk) -> None:
     assert codes(desk.execute(allegro, wants(1, price=None, action=Action.PUBLISH))) == {1: "update_pending"}
 
 
+def test_an_offer_that_never_became_active_does_not_stay_pending(desk: Desk) -> None:
+    """It was published, says Allegro, and has been ended since, so what its row wants is planned anew."""
+    allegro = FakeAllegro(offers(1, status="INACTIVE"), listed=False)
+    desk.execute(allegro, wants(1, price=None, action=Action.PUBLISH))
+    for later, states in ((1800, [State.ACCEPTED]), (3600, [State.DONE])):
+        desk.clock.sleep(later)
+        desk.executor(allegro, wait=0).watch(desk.journal.unsettled_changes(SELLER))
+        assert desk.states() == states
+
+
 def test_without_waiting_there_is_one_look(desk: Desk) -> None:
     """`wait_for_updates: no`: what is not applied at once is pending, and no time passes."""
     allegro = FakeAllegro(offers(), on_report=lambda c, _n: DONE if c.offer_id == "1" else OPEN_YET)

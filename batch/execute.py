@@ -365,12 +365,17 @@ def cause(error: BatchError) -> str:
 
 
 def blamed(row: ProductRow, error: BatchError, *, code: str | None = None) -> Outcome:
-    """The answer of a row that suffers from `error`, with Allegro's own words and trace id where there are any."""
+    """The answer of a row that suffers from `error`, with Allegro's own words and trace id where there are any.
+
+    What a person must see to is told in the words of the error: `why` is its code, among its facts.
+    """
     at_fault = error.__cause__ if isinstance(error, TokenTrouble) and error.__cause__ else error
     facts = at_fault.facts if isinstance(at_fault, BatchError) else {}
     errors = at_fault.errors if isinstance(at_fault, ApiError) else facts.get("errors")
     busy, by = isinstance(error, AttemptTaken), facts.get("by", "")
     outcome = blame(row, code or cause(error), busy=busy, by=by)
+    if outcome.code == "login_needed":
+        outcome = replace(outcome, facts={**outcome.facts, **facts, "why": error.code})
     return replace(outcome, errors=error_words(errors or []), trace_id=facts.get("trace_id"))
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from batch.messages import Catalogue, entries
+from batch.messages import Catalogue, Explanation, entries
 from batch.model import Action, CellRef, DictionaryEntry, Outcome, Problem
 from batch.sum_orders import OrderFigures
 from batch.validate.cells import CellError, parse_gtin, text_of
@@ -106,7 +106,7 @@ def message(outcome: Outcome, words: Catalogue) -> str:
             for problem in outcome.problems
         ]
     else:
-        text = str(words.explain(outcome.code, **_facts(outcome)))
+        text = str(_explain(outcome, words))
         is_trouble = status_of(outcome.code) in {"failed", "doubt"}
         lines = [(_place(outcome.cell, outcome.value) if is_trouble else "") + text]
     for text, code in outcome.errors[:ERRORS_SHOWN]:
@@ -119,7 +119,12 @@ def message(outcome: Outcome, words: Catalogue) -> str:
 def advice(outcome: Outcome, words: Catalogue) -> str:
     """What to do about a row, by its first problem."""
     problem = outcome.problems[0] if outcome.problems else None
-    return words.explain(outcome.code, **_facts(outcome, problem)).advice
+    return _explain(outcome, words, problem).advice
+
+
+def _explain(outcome: Outcome, words: Catalogue, problem: Problem | None = None) -> Explanation:
+    """The texts of a row's code, or of what is behind it."""
+    return words.explain(outcome.facts.get("why", outcome.code), **_facts(outcome, problem))
 
 
 def _facts(outcome: Outcome, problem: Problem | None = None) -> dict[str, Any]:

@@ -320,7 +320,7 @@ SPOILERS = [without_token, of_another_environment, broken, without_refresh_token
 
 @pytest.mark.parametrize("spoil", SPOILERS, ids=lambda spoil: spoil.__name__)
 def test_wrong_tokens_stop_one_account(tmp_path: Path, simulator: Simulator, spoil: Callable[[Path], None]) -> None:
-    """Exit 3, `login_needed` in its rows and what is wrong on the console; the other account goes on."""
+    """Exit 3, `login_needed` and what is wrong in its rows and on the console; the other account goes on."""
     shop = Shop(tmp_path, simulator, secret="never-to-be-told")
     shop.fill([*ROWS, *({**row, "account": "e-sklep2"} for row in ROWS)])
     spoil(tmp_path / "e-sklep2.allegro.token")
@@ -331,7 +331,9 @@ def test_wrong_tokens_stop_one_account(tmp_path: Path, simulator: Simulator, spo
     assert summary["accounts"]["e-sklep2"] == {"counts": {"login_needed": 2}, "state": "login_needed"}
     assert "e-sklep2.allegro.token" in done.stderr
     assert "Traceback" not in done.stderr
-    assert [row["status"][0] for row in shop.table("Products")] == ["✔", "✔", "✖", "✖"]
+    rows = shop.table("Products")
+    assert [row["status"][0] for row in rows] == ["✔", "✔", "✖", "✖"]
+    assert all("e-sklep2.allegro.token" in row["message"] for row in rows[2:])
     assert shop.leaks(done.stdout, done.stderr) == []
 
 

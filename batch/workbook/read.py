@@ -15,7 +15,7 @@ from batch.errors import WorkbookError
 from batch.model import CellRef
 from batch.workbook import schema
 from batch.workbook.area import letters
-from batch.workbook.engines import Engine, RawRow, best_engine
+from batch.workbook.engines import Engine, Openpyxl, RawRow, best_engine
 from batch.workbook.package import Stamp, open_package
 from batch.workbook.places import Place, find_places, open_book
 from batch.workbook.readable import original, readable
@@ -86,9 +86,9 @@ def read_workbook(
     places = find_places(book, tables)
     sheets = list({place.sheet.part: place.sheet for place in places.values()}.values())
     source = readable(book, sheets)
-    found = {}
-    try:
-        reader = (engine or best_engine(dense=source.dense))(source.content)
+
+    def read_with(engine: type[Engine]) -> dict[str, TableData]:
+        reader, found = engine(source.content), {}
         for name, place in places.items():
             index = sheets.index(place.sheet)
             end = max(place.last, min(place.reach, source.heights[index]))
@@ -97,6 +97,13 @@ def read_workbook(
             if len(rows) > MAX_ROWS:
                 raise package.too_big(place.sheet.part)
             found[name] = table_data(place, rows, left_out(place, raw))
+        return found
+
+    try:
+        try:
+            found = read_with(engine or best_engine(dense=source.dense))
+        except OverflowError:  # calamine's, at two thousand million formatted as hours, wherever on the sheet it stands
+            found = read_with(Openpyxl)
     except WorkbookError:
         raise
     except Exception as error:  # (each library has its own ways to say that XML is broken)

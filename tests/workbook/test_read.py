@@ -87,13 +87,14 @@ def test_a_cell_reads_the_same_with_both_libraries(
     assert (type(read_value), read_value) == (type(value), value)
 
 
-def test_length_of_time(tmp_path: Path, engine: type[Engine]) -> None:
-    """`[h]:mm` shows a length of time, also beyond a day."""
+@pytest.mark.parametrize(("days", "value"), [("1.5", timedelta(days=1, hours=12)), ("48600100200", "#VALUE!")])
+def test_length_of_time(tmp_path: Path, engine: type[Engine], days: str, value: object) -> None:
+    """`[h]:mm` shows a length of time, also beyond a day; Excel shows ##### for one that is too long."""
     path = make_book(tmp_path / "b.xlsx", {"Products": [{"ean": "1", "price": 5}]})
     styles = replacing("yyyy\\-mm\\-dd\\ hh:mm", "[h]:mm")
-    rebuild(path, {"xl/styles.xml": styles, PRODUCTS: replacing(PRICE, '<c r="C2" s="2"><v>1.5</v></c>')})
+    rebuild(path, {"xl/styles.xml": styles, PRODUCTS: replacing(PRICE, f'<c r="C2" s="2"><v>{days}</v></c>')})
     [row] = (table := read(path, engine)).rows
-    assert table.value(row, "price") == timedelta(days=1, hours=12)
+    assert table.value(row, "price") == value
 
 
 def test_dates_of_1904(tmp_path: Path, engine: type[Engine]) -> None:

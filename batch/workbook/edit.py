@@ -9,13 +9,13 @@ from functools import lru_cache
 from html import unescape
 
 from batch.errors import WorkbookError
-from batch.workbook.area import MAX_COLUMN, MAX_ROW, Area, reference
+from batch.workbook.area import MAX_COLUMN, MAX_ROW, Area, letters, reference
 from batch.workbook.formulas import Formula, FormulaError, shifted
 from batch.workbook.package import Part
 from batch.workbook.places import TRUE, Place
 from batch.workbook.sheet import IN_TAG, CellXml, RowXml, SheetXml, attributes
 from batch.workbook.stored import Stored, text_of
-from batch.workbook.values import CellOut, Form, Link, content, is_link_formula, same_value, written_form
+from batch.workbook.values import CellOut, Form, Link, content, is_link_formula, is_simple, same_value, written_form
 
 _COVERING = re.compile(rb"<(?:\w+:)?(?:dataValidation|conditionalFormatting|ignoredError|protectedRange)\s" + IN_TAG)
 _COL = re.compile(rb"<(?:\w+:)?col(\s" + IN_TAG + rb")")
@@ -88,6 +88,11 @@ class SheetEdit:
         differed = False
         for column, value in values.items():
             raw = cells.get(column)
+            if raw is None and value.__class__ is str and is_simple(value):  # as most that is written
+                style = of_row or styles.get(column) or self._columns.get(column)
+                cells[column] = _new_text(column, style, prefix) % (at, value.encode())
+                differed = True
+                continue
             cell = self.xml.cell(raw) if raw else None
             own = cell.style if cell else None
             style = own or of_row or styles.get(column) or self._columns.get(column)
@@ -246,6 +251,13 @@ def tag_and_content(form: Form, style: bytes | None, prefix: bytes) -> tuple[byt
     """The attributes and the children of a new cell."""
     kind, inside = content(form, prefix)
     return _tag(style, kind), inside
+
+
+@lru_cache(maxsize=1024)
+def _new_text(column: int, style: bytes | None, prefix: bytes) -> bytes:
+    """A cell with a text, but for its row and the text."""
+    tag, inside = tag_and_content("%s", style, prefix)
+    return b'<%sc r="%s%%d"%s>%s</%sc>' % (prefix, letters(column), tag, inside, prefix)
 
 
 @lru_cache(maxsize=1024)  # a column has few looks

@@ -45,6 +45,8 @@ class Link(str):
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _UNUSUAL = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
+_WORD = "[^\\s\x00-\x1f\ud800-\udfff\ufffe\uffff<>&_]+"
+_SIMPLE = re.compile(f"{_WORD}(?: {_WORD})*")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _LINK = re.compile(r'HYPERLINK\("(?:[^"]|"")*"\)')
 _LOOKS_ESCAPED = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
@@ -71,6 +73,11 @@ def unescaped(text: str) -> str:
 def cell_text(text: str) -> bytes:
     """Text of a cell, escaped for Excel and for XML."""
     return xml_text(_LOOKS_ESCAPED.sub("_x005F_", text) if "_x" in text else text)
+
+
+def is_simple(text: str) -> bool:
+    """Whether a text can go into a cell as it stands: nothing to escape, and no blanks that XML would drop."""
+    return len(text) <= MAX_TEXT // 2 and _SIMPLE.fullmatch(text) is not None
 
 
 def xml_text(text: str) -> bytes:

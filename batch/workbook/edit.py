@@ -49,8 +49,10 @@ class SheetEdit:
         """A row to look at."""
         row = self._opened.get(at)
         if row is None:
-            start, end = self._rows.get(at, (0, 0))
-            data = self._written.pop(at, b"") or self.xml.data[start:end]
+            data = self._written.pop(at, None)  # nothing (b"") where the row was emptied
+            if data is None:
+                start, end = self._rows.get(at, (0, 0))
+                data = self.xml.data[start:end]
             row = self._opened[at] = self.xml.row(data) if data else RowXml(at, b"")
         return row
 

@@ -148,8 +148,11 @@ class LiveWorkbook:
         self._thread.shutdown()
 
     def _leave(self) -> None:
-        if self._told:
-            put_back(self._book.app, "status_bar", False, Patience(self._clock, PATIENCE))  # Excel's own texts
+        try:
+            if self._told:
+                put_back(self._book.app, "status_bar", False, Patience(self._clock, PATIENCE))  # Excel's own texts
+        except Exception:  # nobody waits for the result, so it would be lost
+            log.exception("the status bar stays")
         self._book = None  # a COM object must go in its own thread, too
 
     # --- the verbs
@@ -198,6 +201,8 @@ class LiveWorkbook:
             self._tell(job())
         except WorkbookError as error:
             log.info("not written for now: %s", error)
+        except Exception:  # nobody waits for the result, so it would be lost
+            log.exception("not written")
         self._pause = max(BETWEEN_BLOCKS, 4 * (self._clock.monotonic() - begun))
 
     def _tell(self, text: str) -> None:

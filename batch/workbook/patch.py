@@ -87,10 +87,10 @@ def write_workbook(path: Path, changes: Sequence[TableChange], *, expect: Stamp 
     Raises WorkbookError, and leaves the file alone: `workbook_changed` when it is not the one that `expect` stands for,
     `workbook_open`, `workbook_not_saved`, and whatever `check_writable` raises.
     """
+    read_at = _mark(path)  # before it is read: a save after that is seen below
     package = open_package(path)
     if expect is not None and package.stamp != expect:
         raise WorkbookError("workbook_changed", path=str(path))
-    read_at = path.stat()
     book = open_book(package)
     parts, dropped = _changed_parts(book, changes)
     if not parts:
@@ -99,11 +99,19 @@ def write_workbook(path: Path, changes: Sequence[TableChange], *, expect: Stamp 
 
     def still_ours() -> None:
         check_not_open(path)
-        now = path.stat()
-        if (now.st_mtime_ns, now.st_size) != (read_at.st_mtime_ns, read_at.st_size):
+        if _mark(path) != read_at:
             raise WorkbookError("workbook_changed", path=str(path))
 
     replace_file(path, package.with_parts(parts, dropped), still_ours=still_ours)
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    """What differs once a file has been saved again."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _changed_parts(book: Book, changes: Sequence[TableChange]) -> tuple[dict[str, Part], Collection[str]]:

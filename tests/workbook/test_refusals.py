@@ -15,6 +15,7 @@ import pytest
 
 from batch.errors import WorkbookError
 from batch.messages import catalogue
+from batch.workbook.package import Package, open_package
 from batch.workbook.patch import BodyRow, SetBody, SetCells, check_writable, write_workbook
 from batch.workbook.read import read_workbook
 from tests.helpers.books import make_book, parts, rebuild, replacing, sheet_part, table_part
@@ -442,6 +443,21 @@ def test_who_has_it_open(tmp_path: Path) -> None:
     (tmp_path / "~$Skoroszyt.xlsx").unlink()
     (tmp_path / ".~lock.Skoroszyt.xlsx#").write_text("Jan Nowak,jan,PC,24.11.2026 10:00,file:///x;", "utf-8")
     assert refused(lambda: check_writable(path), "workbook_open").facts["user"] == "Jan Nowak"
+
+
+def test_a_save_while_the_workbook_is_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody saved in that moment is not replaced by what it was made from."""
+    path = book(tmp_path)
+    saved = make_book(tmp_path / "saved.xlsx", {"Products": [{"ean": "2"}]}).read_bytes()
+
+    def read_and_saved(path: Path) -> Package:
+        package = open_package(path)
+        path.write_bytes(saved)
+        return package
+
+    monkeypatch.setattr("batch.workbook.patch.open_package", read_and_saved)
+    refused(lambda: write_workbook(path, [SetCells("Products", {2: {"status": "x"}})]), "workbook_changed")
+    assert path.read_bytes() == saved
 
 
 def test_another_workbook_than_was_read(tmp_path: Path) -> None:

@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from batch.errors import WorkbookError
+from batch.workbook.edit import SheetEdit
+from batch.workbook.package import open_package
 from batch.workbook.patch import UpdateBody, write_workbook
+from batch.workbook.places import open_book
 from batch.workbook.read import read_workbook
+from batch.workbook.sheet import SheetXml
+from batch.workbook.stored import Stored
 from batch.workbook.template import write_template
 from tests.helpers.books import grid, make_book, parts, sheet_part, table_part
 
@@ -90,3 +95,15 @@ def test_a_row_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WorkbookError) as refused:
         write_workbook(path, [UpdateBody("Orders", {9: {"name": "x"}})])
     assert refused.value.code == "workbook_changed"
+
+
+def test_a_row_that_was_emptied_stays_so(tmp_path: Path) -> None:
+    """Whoever looks at it again, such as the next table of the same sheet, sees nothing in it."""
+    path = orders(tmp_path / "b.xlsx", [{"order_id": "o1"}, {"order_id": "o2"}])
+    book = open_book(open_package(path))
+    edit = SheetEdit(SheetXml(book.package.text(sheet_part("Orders"))), "Orders", Stored(book))
+    for column in list(edit.touch(3).cells):
+        edit.place(3, column, None)
+    edit.close(3)
+    assert edit.row(3).cells == {}
+    assert b"o2" not in b"".join(edit.result())

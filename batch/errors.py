@@ -10,7 +10,12 @@ from typing import Any
 
 
 class BatchError(Exception):
-    """Base of all expected errors. `code` names its texts in the catalogue, `facts` fills them."""
+    """Base of all expected errors. `code` names its texts in the catalogue, `facts` fills them.
+
+    `lost`: the call that ended with it, or an earlier attempt at the same, may have been processed.
+    """
+
+    lost = False
 
     def __init__(self, code: str, **facts: Any) -> None:
         self.code = code
@@ -89,13 +94,15 @@ class TooMany(ApiError):
 class ServerTrouble(ApiError):
     """5xx or an answer that cannot be understood: whether it was processed is unknown."""
 
+    lost = True
+
 
 class NoAnswer(ApiError):
     """Timeout or broken connection. `sent` is False when the request certainly never left."""
 
     def __init__(self, code: str, *, sent: bool, **facts: Any) -> None:
         super().__init__(code, **facts)
-        self.sent = sent
+        self.sent = self.lost = sent
 
 
 class TokenTrouble(ApiError):

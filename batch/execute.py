@@ -28,8 +28,6 @@ from batch.errors import (
     BatchError,
     Forbidden,
     JournalError,
-    NoAnswer,
-    ServerTrouble,
     SettingsError,
     TokenTrouble,
     TooMany,
@@ -160,13 +158,11 @@ class DraftExecutor:
         self._attempts[step.row.row] += 1
         try:
             result = self._offers.create(step.row, step.ids or {})
-        except (ServerTrouble, NoAnswer) as error:
-            if isinstance(error, NoAnswer) and not error.sent:
-                self._withdraw(step, entry, error)
-            else:
-                self._lose(step, entry, error)
         except (AccountError, ApiError, JournalError) as error:
-            self._withdraw(step, entry, error)
+            if isinstance(error, ApiError) and error.lost:
+                self._lose(step, entry, error)
+            else:
+                self._withdraw(step, entry, error)
         else:
             self._troubles = 0
             self._take(step, entry, result)
@@ -358,7 +354,7 @@ def cause(error: BatchError) -> str:
     """The row code for trouble that is not the row's fault."""
     if isinstance(error, AccountError | SettingsError) and error.code != "tokens_locked":
         return "forbidden" if isinstance(error, Forbidden) else "login_needed"
-    if isinstance(error, AttemptTaken | JournalError):
+    if not isinstance(error, AccountError | ApiError):
         return "not_sent"
     at_fault = error.__cause__ if isinstance(error, TokenTrouble) else error
     return "rate_limited" if isinstance(at_fault, TooMany) else "server_trouble"

@@ -22,7 +22,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from batch.clock import Clock
-from batch.errors import AccountError, ApiError, BatchError, JournalError, NoAnswer, ServerTrouble
+from batch.errors import AccountError, ApiError, BatchError, JournalError
 from batch.execute import WORKERS, Execution, blamed, cause
 from batch.model import Change, FoundOffer, Outcome, Sent, State, TaskResult, Way
 from batch.parallel import each
@@ -88,8 +88,12 @@ class _Work:
     @property
     def own(self) -> list[Change]:
         """What this step itself has sent, if anything; the rest was pending before it."""
-        before = {change.id for change in self.step.pending} if self.step else set()
-        return [change for change in list(self.sent.values()) if change.id not in before]
+        return [change for change in list(self.sent.values()) if change.id not in self.before]
+
+    @property
+    def before(self) -> set[int]:
+        """The ids of what was pending before this step."""
+        return {change.id for change in self.step.pending} if self.step else set()
 
     def take_ready(self) -> list[Change]:
         """What may be sent now: the first changes when nothing older is open, the last one when these are applied."""
@@ -217,9 +221,9 @@ class ChangeExecutor:
         try:
             sent = self._allegro.send(written)
         except (AccountError, ApiError, JournalError) as error:
-            lost = isinstance(error, ServerTrouble | JournalError) or (isinstance(error, NoAnswer) and error.sent)
             self._stop(error)
-            self._note(owners, written, State.SENDING if lost else State.WITHDRAWN, code=cause(error) if lost else None)
+            state, code = (State.SENDING, cause(error)) if error.lost else (State.WITHDRAWN, None)
+            self._note(owners, written, state, code=code)
             for change in call:
                 owners[change.offer_id].trouble, owners[change.offer_id].error = cause(error), error
             return
@@ -328,7 +332,7 @@ class ChangeExecutor:
         """Send changes again that did not come about for a passing reason; those of earlier runs are planned anew."""
         for change in changes:
             work = owners[change.id]
-            ours = work.step is not None and change not in work.step.pending
+            ours = work.step is not None and change.id not in work.before
             way = (Way.PRICE if change.new_price else Way.STOCK) if change.way is Way.BULK else change.way
             work.attempts[way] += 1
             if ours and work.attempts[way] >= ATTEMPTS:

@@ -35,7 +35,17 @@ from batch.allegro.pace import (
     Ledger,
 )
 from batch.clock import Clock
-from batch.errors import ApiError, Forbidden, LoginNeeded, NoAnswer, Rejected, ServerTrouble, TokenTrouble, TooMany
+from batch.errors import (
+    ApiError,
+    BatchError,
+    Forbidden,
+    LoginNeeded,
+    NoAnswer,
+    Rejected,
+    ServerTrouble,
+    TokenTrouble,
+    TooMany,
+)
 
 PUBLIC = "application/vnd.allegro.public.v1+json"
 BETA = "application/vnd.allegro.beta.v1+json"
@@ -222,7 +232,7 @@ class ApiSession:
 
     def _persist(self, method: str, path: str, *, safe: bool, patience: float, **call: Any) -> Answer:
         started = self.clock.monotonic()
-        attempt = 0
+        attempt, lost = 0, False
         if method != "GET":
             call["sure_until"] = started + SURE_SECONDS
         while True:
@@ -230,7 +240,10 @@ class ApiSession:
             begun = self.clock.monotonic()
             try:
                 return self._with_token(method, path, **call)
-            except ApiError as error:
+            except BatchError as error:
+                lost = error.lost = lost or error.lost
+                if not isinstance(error, ApiError):
+                    raise
                 if isinstance(error, TooMany):
                     self.traffic.lanes.halve(begun=begun, now=self.clock.monotonic())
                 wait = retry.seconds_to_wait(attempt, retry_after=error.retry_after, jitter=self.jitter())

@@ -187,11 +187,18 @@ def test_a_vanished_command_that_was_applied_is_done(desk: Desk) -> None:
     assert len(allegro.sent) == 1
 
 
+def no_network_any_more() -> NoAnswer:
+    error = NoAnswer("no_answer", sent=False, call="PUT", reason="refused")
+    error.lost = True  # by an earlier attempt
+    return error
+
+
 SENDINGS: dict[str, tuple[Any, str, State | None]] = {
     "refused": (Sent(State.FAILED, status=422, code="rejected", errors=(("Źle", "X"),)), "rejected", None),
     "5xx to the end": (TROUBLE, "server_trouble", State.SENDING),
     "no answer": (NoAnswer("no_answer", sent=True, call="PUT", reason="cut"), "server_trouble", State.SENDING),
     "never left": (NoAnswer("no_answer", sent=False, call="PUT", reason="refused"), "server_trouble", None),
+    "no answer, then no network": (no_network_any_more(), "server_trouble", State.SENDING),
     "429 to the end": (TooMany("rate_limited", status=429), "rate_limited", None),
     "login": (LoginNeeded("login_needed", account="a"), "login_needed", None),
     "403": (Forbidden("forbidden", account="a"), "forbidden", None),
@@ -427,6 +434,19 @@ def test_a_change_that_is_still_open_is_followed_by_its_row(desk: Desk) -> None:
     execution = desk.executor(allegro).execute([replace(step, changes=(), pending=(left,))])
     assert codes(execution) == {1: "offer_updated"}
     assert allegro.sent == []
+
+
+def test_an_older_change_that_failed_for_a_passing_reason_is_not_sent_after_a_newer_one(desk: Desk) -> None:
+    """It would take the newer value back; what its row wants now is what counts."""
+    left_behind = iter([OPEN_YET, PASSING])
+    allegro = FakeAllegro(offers(1), on_report=lambda c, _n: DONE if c.command != "dead" else next(left_behind))
+    [step] = desk.steps(allegro, [wants(1)])
+    [left] = desk.journal.intend_changes([replace(step.changes[0], command="dead")])
+    row_ = wants(1, price=money(12))
+    plan = plan_change(row_, allegro.offers["1"], seller=SELLER, run="this", pending=[left], catches=Catches())
+    assert isinstance(plan, ChangeStep)
+    assert codes(desk.executor(allegro).execute([plan])) == {1: "offer_updated"}
+    assert [change.new_price for call in allegro.sent for change in call] == [money(12)]
 
 
 BEYOND: dict[str, tuple[dict[str, Any], TaskResult, str, list[Way]]] = {

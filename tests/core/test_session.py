@@ -85,6 +85,23 @@ def test_a_write_that_had_to_wait_is_not_sent_for_a_seller_that_is_no_longer_our
         session.get("/me")
 
 
+def test_that_an_earlier_attempt_was_lost_is_not_forgotten() -> None:
+    """Whatever the last one ends with: no network, or a seller that is no longer ours."""
+    for end in (NoAnswer, JournalError):
+        session, http, _ = silent_session()
+
+        def lost(http: Silent = http, end: type[Exception] = end) -> None:
+            http.trouble = urllib3.exceptions.ConnectTimeoutError
+            if end is JournalError:
+                raise JournalError("journal_lost")
+
+        session.still_ours = lost
+        with pytest.raises(end) as caught:
+            session.delete("/sale/offers/1")
+        assert http.trouble is urllib3.exceptions.ConnectTimeoutError
+        assert caught.value.lost
+
+
 def test_the_systems_proxy_and_certificates_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     certificates = tmp_path / "certificates.pem"
     certificates.touch()

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from batch import report
+from batch.account_run import STOPS
 from batch.accounts.endpoint import TokenEndpoint
 from batch.accounts.link import Login
 from batch.accounts.renewal import write_new
@@ -55,7 +56,7 @@ def fetch_dictionaries(request: Request, world: World) -> dict[str, BatchError |
                 session = connector.connect(account).session
                 entries[account.name] = [entry for kind in SOURCES for entry in read_dictionary(session, kind)]
                 results[account.name] = len(entries[account.name])
-            except (AccountError, ApiError) as error:
+            except STOPS as error:
                 results[account.name] = error
 
         def changes(now: WorkbookData) -> list[SetCells | SetBody]:
@@ -82,7 +83,7 @@ def show_tokens(request: Request, world: World, *, refresh: bool) -> dict[str, T
                 if refresh:
                     connector.tokens(account).renew_now()
                 states[account.name] = connector.token_state(account)
-            except (AccountError, ApiError) as error:
+            except STOPS as error:
                 states[account.name] = error
             cells[account.name] = token_cells(states[account.name], request.words)
         try:

@@ -55,11 +55,11 @@ def look(this: Run, account: Account, rows: Sequence[ProductRow]) -> Looked:
         entries = this.journal.latest(connection.seller, [row.external_id for row in rows if row.external_id])
         if not this.about_offers:
             rows = _open_rows(rows, entries, unsettled)
-        this.world.progress.begin(account.name, len(rows))
-        return Looked(_plan(this, account, connection, rows, entries, unsettled), connection)
+        looked = Looked(_plan(this, account, connection, rows, entries, unsettled), connection)
     except STOPS as error:
-        this.world.progress.begin(account.name, len(rows))
-        return Looked(_without_allegro(this, account, rows, error), stopped=error)
+        looked = Looked(_without_allegro(this, account, rows, error), stopped=error)
+    this.world.progress.begin(account.name, len(looked.plan))
+    return looked
 
 
 def act(this: Run, looked: Looked, refused: Mapping[int, Outcome]) -> AccountResult:

@@ -300,10 +300,12 @@ class Journal:
         return [_entry(row) for row in done(_entries)], [_change(row) for row in done(_changes)]
 
     def open_drafts(self, run: str, seller: str) -> list[Entry]:
-        """A seller's drafts of a run of which it is not known yet what became of them."""
+        """A seller's drafts of a run of which it is not known yet what became of them, and that none followed since."""
         is_open = _entries.c.state.in_([State.SENDING, State.ACCEPTED])
         query = sa.select(_entries).where(_entries.c.run == run, _entries.c.seller == seller, is_open)
-        return [_entry(row) for row in self._all(query.order_by(_entries.c.id))]
+        found = [_entry(row) for row in self._all(query.order_by(_entries.c.id))]
+        newest = self.latest(seller, [entry.external_id for entry in found])
+        return [entry for entry in found if entry == newest.get(entry.external_id)]
 
     def mark_undone(self, change_ids: Sequence[int]) -> None:
         """These changes were taken back."""
@@ -553,13 +555,20 @@ class Journal:
                 results = [self._carry_out(statement) for statement in statements]
                 frozen = results[0].freeze()() if results[0].returns_rows else results[0]
                 self._connection.commit()
-            except sa.exc.IntegrityError:
+            except Exception as error:
+                self._connection.rollback()
+                if isinstance(error, sa.exc.IntegrityError) or not self._is_of_database(error):
+                    raise
+                raise JournalError("journal_unusable", reason=reason(error)) from error
+            except BaseException:
                 self._connection.rollback()
                 raise
-            except sa.exc.SQLAlchemyError as error:
-                self._connection.rollback()
-                raise JournalError("journal_unusable", reason=reason(error)) from error
             return frozen
+
+    def _is_of_database(self, error: Exception) -> bool:
+        """Also of its driver, which a function of the connection may have asked, perhaps through another library."""
+        of_driver = self._engine.dialect.loaded_dbapi.Error
+        return isinstance(error, (sa.exc.SQLAlchemyError, of_driver)) or isinstance(error.__cause__, of_driver)
 
     def _carry_out(self, statement: Any) -> Any:
         if callable(statement):

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
+_OVER = object()
 
 
 def each(items: Iterable[T], work: Callable[[T], None], *, threads: int) -> None:
     """Call `work` once for each item, `threads` at a time, in the order of the items.
 
-    When `work` raises, no further item is begun; the first exception is raised once all threads have stopped.
+    When `work` or `items` raise, no further item is begun; the first exception is raised once all threads have stopped.
     """
     iterator = iter(items)
     lock = threading.Lock()
@@ -20,13 +21,12 @@ def each(items: Iterable[T], work: Callable[[T], None], *, threads: int) -> None
 
     def run() -> None:
         while not failures:
-            with lock:
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
             try:
-                work(item)
+                with lock:
+                    item = next(iterator, _OVER)
+                if item is _OVER:
+                    return
+                work(item)  # type: ignore[arg-type]  # an item, then
             except BaseException as error:  # noqa: BLE001  (raised again below, in the caller's thread)
                 failures.append(error)
 

@@ -94,7 +94,7 @@ def _read_set(table: TableData, row: Row) -> OfferDefaults:
         if texts[key]:
             values[key] = schema.choose(schema.DEFAULTS.column(key).choices, texts[key])
             if values[key] is None:
-                names = [choice.words.pl for choice in schema.DEFAULTS.column(key).choices]
+                names = [choice.words[table.language] for choice in schema.DEFAULTS.column(key).choices]
                 refuse(key, "default_unknown", reason="word", names=names)
     for key, parse in (("country", _country), ("currency", _currency), ("vat_rate", _vat_rate)):
         if texts[key]:

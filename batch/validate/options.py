@@ -67,7 +67,7 @@ def read_options(table: TableData) -> Options:
         text, cell = value(key)
         code = schema.choose(choices, text)
         if code is None:
-            words = [choice.words.pl for choice in choices]
+            words = [choice.words[table.language] for choice in choices]
             raise SettingsError("setting_invalid", cell=cell, key=key, value=text, least=None, choices=words)
         return code
 

@@ -197,3 +197,27 @@ def test_many_orders_are_remembered_in_one_go(journal: Journal) -> None:
     many = {f"o{n}": "r" for n in range(1201)}
     journal.orders_delivered("/a.xlsx", "s", many, None)
     assert journal.delivered_orders("/a.xlsx", "s", list(many)) == many
+
+
+def test_trouble_of_the_driver_is_told_and_leaves_nothing_behind(journal: Journal, database: str) -> None:
+    """As the queue meets it, whose statements go past SQLAlchemy."""
+
+    def half(connection: Any) -> None:
+        connection.execute("insert into runs (name, workbook, started) values ('half', '/a.xlsx', '2026')")
+        connection.execute("select no_such_function()")
+
+    with pytest.raises(JournalError, match="journal_unusable"):
+        journal.on_driver(half)
+    assert not journal.find_run("half")
+    with pytest.raises(KeyError):
+        journal.on_driver(lambda _: {}["x"])
+    journal.begin_run("next", "/a.xlsx")
+    assert journal.find_run("next")
+
+
+def test_a_draft_that_another_attempt_followed_is_not_open_any_more(journal: Journal) -> None:
+    """What is found at Allegro is the newer one's, and its run's to take back."""
+    first = intend(journal)
+    assert journal.open_drafts("r", SELLER) == [first]
+    intend(journal, after=first)
+    assert [entry.attempt for entry in journal.open_drafts("r", SELLER)] == [2]

@@ -63,6 +63,15 @@ WRONG = {
 }
 
 
+def test_the_words_named_are_those_of_the_workbook() -> None:
+    """A user of an English workbook is not told to enter Polish ones."""
+    columns = {"key": "A", "name": "B", "value": "C", "help": "D"}
+    table = TableData("Settings", "Settings", columns, [(2, ("order_note", None, "x", None))], language="en")
+    with pytest.raises(SettingsError) as stopped:
+        read_options(table)
+    assert stopped.value.facts["choices"] == ["seller", "buyer"]
+
+
 @pytest.mark.parametrize("field", ["{buyer_email.__class__}", "{buyer_email[0]}", "{buyer_email!r}", "{0}", "{}"])
 def test_a_field_of_the_notes_is_a_name_and_nothing_else(field: str) -> None:
     """No way from it into the program."""

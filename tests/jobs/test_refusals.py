@@ -337,6 +337,24 @@ def test_wrong_tokens_stop_one_account(tmp_path: Path, simulator: Simulator, spo
     assert shop.leaks(done.stdout, done.stderr) == []
 
 
+def test_a_secret_that_is_missing_stops_the_accounts_of_its_environment_alone(shop: Shop) -> None:
+    """The tokens of the others are renewed, and every account says how it stands."""
+    settings = yaml.safe_load((shop.folder / "batch.yaml").read_text("utf-8"))
+    other = {**settings["environments"]["simulator"], "client_secret": "${NOT_SET_ANYWHERE}"}
+    settings["environments"]["other"] = other
+    (shop.folder / "batch.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    names = {"e-sklep2": "other", "e-sklep1": "simulator"}
+    shop.link("e-sklep2")
+    file = shop.folder / "e-sklep2.allegro.token"
+    file.write_text(file.read_text().replace('"simulator"', '"other"'))
+    shop.fill(ROWS, Accounts=[{"account": name, "environment": of} for name, of in names.items()])
+    shop.run("tokens", "--refresh")
+    assert json.loads((shop.folder / "e-sklep1.allegro.token").read_text())["generation"] == 2
+    states = {row["account"]: row["token_state"] for row in shop.table("Accounts")}
+    assert "NOT_SET_ANYWHERE" in states["e-sklep2"]
+    assert states["e-sklep1"]
+
+
 def test_a_cell_whose_formula_failed_or_waits_to_be_calculated_names_no_offer(shop: Shop) -> None:
     """It would be taken for the same signature in many rows, or for no offer: nothing is sent, the formula stays."""
     number = {"offer_id": '=""&7000000001', "external_id": "#N/A"}

@@ -10,6 +10,7 @@ import functools
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from batch.allegro.changes import OfferChanges
 from batch.allegro.offers import Offers
@@ -21,10 +22,13 @@ from batch.execute_changes import ChangeExecutor
 from batch.model import Account, Change, Entry, Job, Outcome, ProductRow, State
 from batch.parallel import each
 from batch.plan import Known, Planned, Planner, Step, StepKind, answer, planned, wants_draft, wants_offer
-from batch.plan_changes import OPEN, Catches, ChangeStep, planned_change
+from batch.plan_changes import OPEN, Catches, ChangeStep, by_offer, planned_change, shows
 from batch.resolve import kinds_needed, resolve
 from batch.run import AccountResult, Run
 from batch.workbook import schema
+
+LIST_LAG = timedelta(minutes=5)
+"""So long after a change the list of offers is not trusted where it shows something else."""
 
 STOPS = (AccountError, ApiError, AttemptTaken, JournalError, SettingsError)
 """What ends an account's part of a run, and no more."""
@@ -37,11 +41,6 @@ class Looked:
     plan: list[Planned] = field(default_factory=list)
     connection: Connection | None = None
     stopped: BatchError | None = None
-
-    @property
-    def changes(self) -> list[ChangeStep]:
-        """The offers to be changed."""
-        return [step for step in self.plan if isinstance(step, ChangeStep)]
 
 
 def look(this: Run, account: Account, rows: Sequence[ProductRow]) -> Looked:
@@ -136,21 +135,20 @@ def _plan(
     asked = [row for row in rows if wants_offer(row, this.jobs)]
     drafts = [row for row in asked if wants_draft(row)] if Job.DRAFTS in this.jobs else []
     sets = {row.defaults.row: row.defaults for row in drafts}
+    lately = by_offer(this.journal.done_lately(connection.seller, LIST_LAG))
     surveyed = survey(
         connection.session,
         [row.external_id for row in asked if row.offer_id is None and row.external_id],
         made,
         set().union(*map(kinds_needed, sets.values())),
         [row.offer_id for row in asked if row.offer_id is not None],
+        lambda offer: shows(lately.get(offer.offer_id, ()), offer),
     )
     resolved = {
         row: resolve(defaults, account.name, surveyed.dictionaries.__getitem__, functools.partial(_kind, this))
         for row, defaults in sets.items()
     }
-    changes: dict[str, list[Change]] = {}
-    for change in unsettled:
-        changes.setdefault(change.offer_id, []).append(change)
-    known = Known(entries, changes, surveyed.offers, surveyed.held)
+    known = Known(entries, by_offer(unsettled), surveyed.offers, surveyed.held)
     lifted = this.request.force
     catches = Catches(None if lifted else this.options.max_price_change)
     planner = Planner(this.jobs, connection.seller, this.name, known, resolved, catches, this.world.clock.now())

@@ -384,7 +384,9 @@ class ChangeExecutor:
             outcome = blamed(step.row, work.error, code=code) if work.error else blame(step.row, code)
             outcome = replace(outcome, offer_id=step.offer_id)
         else:
-            outcome = change_outcome(step.row, changes, step.left)
+            unsent = work.ready or work.later or work.then
+            waits = "undo" if step.withholds else "change" if unsent and not any(c in own for c in work.open) else None
+            outcome = change_outcome(step.row, changes, step.left, waits)
             outcome = replace(outcome, entry=step.entry, changes=(*step.earlier, *told))
         if step.undoes and all(change.state is State.DONE for change in changes) and not work.trouble:
             try:

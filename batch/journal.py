@@ -28,7 +28,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -258,6 +258,18 @@ class Journal:
         states = [State.SENDING, State.ACCEPTED, State.DONE]
         query = sa.select(_changes).where(
             _changes.c.seller == seller, _changes.c.reported.is_(sa.false()), _changes.c.state.in_(states)
+        )
+        return [_change(row) for row in self._all(query.order_by(_changes.c.id))]
+
+    def done_lately(self, seller: str, within: timedelta) -> list[Change]:
+        """A seller's changes that came about within this time, in runs of the last day; oldest first."""
+        since, day = self._clock() - within, timedelta(days=1)
+        runs = sa.select(_runs.c.name).where(_runs.c.started >= (since - day).isoformat())  # few, whatever the history
+        query = sa.select(_changes).where(
+            _changes.c.run.in_(runs),
+            _changes.c.seller == seller,
+            _changes.c.state == State.DONE,
+            _changes.c.updated_at >= since.isoformat(),
         )
         return [_change(row) for row in self._all(query.order_by(_changes.c.id))]
 

@@ -122,7 +122,7 @@ class OfferDefaults:
 
 @dataclass(frozen=True, slots=True)
 class ProductRow:
-    """One usable row of `Products`. `gtin` or `product_id` is always there, `external_id` is the effective one."""
+    """One usable row of `Products`; `external_id` is the effective one."""
 
     row: int
     account: str
@@ -134,9 +134,14 @@ class ProductRow:
     action: Action
     offer_id: str | None
     defaults: OfferDefaults
-    cell: CellRef  # where the product is named: the EAN, else the product id, the external id, the offer id
+    cell: CellRef  # where `name` stands
     columns: Mapping[str, str] = field(default_factory=dict)  # letters of the table's columns by key
     missing: tuple[Problem, ...] = ()  # what a draft would lack; an offer that exists needs none of it
+
+    @property
+    def name(self) -> str:
+        """What it is about, by the first of these that is filled in."""
+        return self.offer_id or self.gtin or self.product_id or self.external_id
 
     def at(self, key: str) -> CellRef | None:
         """The row's cell in a column."""

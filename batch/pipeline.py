@@ -42,6 +42,7 @@ __all__ = [
 ]  # fmt: skip
 
 ACCOUNTS_AT_ONCE = 8
+PUT_BACK = frozenset({"offer_updated", "offer_published", "offer_ended"})
 ADVISED_WAIT = 120  # seconds; Allegro's updates often need that long
 
 
@@ -118,12 +119,12 @@ def _every_account(this: Run, rows: Sequence[ProductRow]) -> dict[str, AccountRe
 
     def do_all(account: str) -> None:
         look_at(account)
-        alone = refuse_ends({account: looked[account].changes}, limit)
+        alone = refuse_ends({account: looked[account].plan}, limit)
         results[account] = act(this, looked[account], alone)
 
     if may_end_too_many(this, rows):
         each(by_account, look_at, threads=ACCOUNTS_AT_ONCE)
-        refused = refuse_ends({account: looked[account].changes for account in by_account}, limit)
+        refused = refuse_ends({account: looked[account].plan for account in by_account}, limit)
         each(by_account, act_on, threads=ACCOUNTS_AT_ONCE)
     else:
         each(by_account, do_all, threads=ACCOUNTS_AT_ONCE)
@@ -291,6 +292,8 @@ def _notes(
     words, notes = this.request.words, []
     if this.undoes:
         notes.append(words.say("undoes_run", run=this.undoes))
+        if any(outcome.code in PUT_BACK for outcome in outcomes_of(by_account)):
+            notes.append(words.say("undo_leaves_the_sheet"))
     if this.request.wait_seconds is None and 0 < this.wait_seconds < ADVISED_WAIT:
         notes.append(words.say("wait_is_short", seconds=this.wait_seconds, advised=ADVISED_WAIT))
     products = this.book.tables["Products"]

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from batch.model import Action, Change, Entry, FoundOffer, Job, Outcome, Problem, ProductRow, State
-from batch.plan_changes import OPEN, Catches, ChangeStep, change_outcome, plan_change
+from batch.plan_changes import OPEN, Catches, ChangeStep, change_outcome, plan_change, sells
 from batch.resolve import ResolvedDefaults
 
 LONGEST_RUN = timedelta(days=1)
@@ -139,7 +139,7 @@ class Planner:
             return draft_outcome(row, untold)
         if Job.DRAFTS in self.jobs and wants_draft(row):
             return found_outcome(row, offers, entry.offer_id if entry else None)
-        return replace(answer(row, "offer_unchanged"), offer_id=best.offer_id)
+        return replace(answer(row, "offer_unchanged", sells=sells(best)), offer_id=best.offer_id)
 
     def _plan_offer(self, row: ProductRow, entry: Entry | None) -> Planned:
         """The row names its offer."""
@@ -158,7 +158,7 @@ class Planner:
             return draft_outcome(row, untold)
         if not updates or row.action is Action.CREATE:
             return answer(row, "skipped", reason="has_offer")
-        return answer(row, "offer_unchanged")
+        return answer(row, "offer_unchanged", sells=held is not None and sells(held))
 
     def _plan_change(self, row: ProductRow, held: FoundOffer | None, untold: Entry | None) -> Planned | None:
         """What is to change about an offer, what earlier changes came to, or None when there is nothing to say."""
@@ -237,7 +237,7 @@ def answer(row: ProductRow, code: str, **facts: object) -> Outcome:
         code=code,
         facts=facts,
         cell=row.cell,
-        value=row.product_id or row.gtin or row.external_id or row.offer_id,
+        value=row.name,
         external_id=row.external_id or None,
         action=row.action,
         offer_id=row.offer_id,

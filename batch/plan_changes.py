@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from batch.model import Action, Change, FoundOffer, Outcome, ProductRow, State, Way
@@ -50,6 +50,7 @@ class ChangeStep:
     earlier: tuple[int, ...] = ()
     undoes: tuple[int, ...] = ()
     left: tuple[str, ...] = ()  # what an undo leaves alone, because it was changed since: price, stock
+    withholds: bool = False  # an undo that sends nothing while something is under way
 
     @property
     def ends(self) -> bool:
@@ -112,6 +113,19 @@ def as_if(held: FoundOffer, pending: Iterable[Change]) -> FoundOffer:
     return held
 
 
+def shows(changes: Iterable[Change], offer: FoundOffer) -> bool:
+    """Whether an offer is as it must be when nothing has happened since these `changes`, oldest first."""
+    return as_if(offer, [change for change in changes if change.state is State.DONE]) == offer
+
+
+def by_offer(changes: Iterable[Change]) -> dict[str, list[Change]]:
+    """The changes of each offer, by its id."""
+    found: dict[str, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.offer_id, []).append(change)
+    return found
+
+
 def _differences(row: ProductRow, held: FoundOffer, blank: Change) -> list[Change]:
     changes = []
     if row.price is not None and row.price != held.price:
@@ -137,9 +151,14 @@ def _too_far(row: ProductRow, held: FoundOffer, changes: Sequence[Change], limit
     percent = abs(new.amount - old.amount) * 100 / old.amount
     if percent <= limit and new.currency == old.currency:
         return None
-    shown = percent.quantize(Decimal("0.1"), ROUND_HALF_UP)
-    facts = {"old": f"{old.amount:.2f} {old.currency}", "new": f"{new.amount:.2f} {new.currency}", "limit": limit,
-             "percent": shown if new.currency == old.currency else None}  # fmt: skip
+    shown = percent.quantize(Decimal("0.1"), ROUND_UP)  # never shown as the limit itself
+    facts = {
+        "sells": sells(held),
+        "old": f"{old.amount:.2f} {old.currency}",
+        "new": f"{new.amount:.2f} {new.currency}",
+        "limit": limit,
+        "percent": shown if new.currency == old.currency else None,
+    }
     outcome = Outcome(row.row, row.account, "price_change_refused", facts, cell=row.at("price"), value=new.amount)
     return replace(outcome, **about(row, held.offer_id), old_price=old, new_price=new)
 
@@ -157,25 +176,30 @@ def may_end(row: ProductRow) -> bool:
     return row.stock == 0 or row.action is Action.END
 
 
-def refuse_ends(steps: Mapping[str, Sequence[ChangeStep]], limit: int | None) -> dict[int, Outcome]:
-    """The refusals, by sheet row, of a run that would take too much from the buyers' sight. `steps`: by account.
+def refuse_ends(plans: Mapping[str, Sequence[object]], limit: int | None) -> dict[int, Outcome]:
+    """The refusals, by sheet row, of a run that would take too much from the buyers' sight. `plans`: by account.
 
     All ending rows of the run when they are more than `limit`; those that empty an account's offers when these are
-    most of its rows with an offer, and more than a few. The other rows go on.
+    most of its rows with an offer that buyers see, and more than a few. The other rows go on.
     """
     if limit is None:
         return {}
+    steps = {account: [step for step in plan if isinstance(step, ChangeStep)] for account, plan in plans.items()}
     ending = [step for of_account in steps.values() for step in of_account if step.ends]
     refused = {step.row.row: _end_refused(step, len(ending), limit) for step in ending if len(ending) > limit}
     for account, of_account in steps.items():
-        emptied = [step for step in of_account if step.empties and step.held and step.held.stock]
-        stocked = [step for step in of_account if step.held and step.held.stock]
-        if len(emptied) >= FEW and len(emptied) * 2 > len(stocked):
+        emptied = [step for step in of_account if step.empties and step.held and sells(step.held)]
+        selling = sum(step.held is not None and sells(step.held) for step in of_account)
+        selling += sum(isinstance(item, Outcome) and bool(item.facts.get("sells")) for item in plans[account])
+        if len(emptied) >= FEW and len(emptied) * 2 > selling:
             for step in emptied:
-                refused.setdefault(
-                    step.row.row, _end_refused(step, len(emptied), limit, account=account, of=len(stocked))
-                )
+                refused.setdefault(step.row.row, _end_refused(step, len(emptied), limit, account=account, of=selling))
     return refused
+
+
+def sells(held: FoundOffer) -> bool:
+    """Whether buyers see an offer, and there is something to buy."""
+    return held.status in LIVE and bool(held.stock)
 
 
 def _end_refused(step: ChangeStep, count: int, limit: int, **facts: object) -> Outcome:
@@ -233,10 +257,13 @@ def _slices(changes: Sequence[Change], size: int) -> list[tuple[Change, ...]]:
 # --- what came of changes
 
 
-def change_outcome(row: ProductRow, changes: Sequence[Change], left: Sequence[str] = ()) -> Outcome:
+def change_outcome(
+    row: ProductRow, changes: Sequence[Change], left: Sequence[str] = (), waits: str | None = None
+) -> Outcome:
     """The answer of a row from where its changes stand; one that failed outweighs those still pending.
 
-    `left` is what an undo does not write back.
+    `left` is what an undo does not write back. `waits`: what has not been sent, because Allegro still works on the
+    offer: a `change`, or an `undo`.
     """
     failed = next((change for change in changes if change.state is State.FAILED), None)
     pending = any(change.state in OPEN for change in changes)
@@ -246,9 +273,9 @@ def change_outcome(row: ProductRow, changes: Sequence[Change], left: Sequence[st
         row=row.row,
         account=row.account,
         code=failed.code or "rejected" if failed else code,
-        facts={"reason": "allegro", "left": tuple(left), "account": row.account, "busy": False},
+        facts={"reason": "allegro", "left": tuple(left), "account": row.account, "busy": False, "waits": waits},
         cell=row.cell,
-        value=row.product_id or row.gtin or row.external_id or told.offer_id,
+        value=row.name or told.offer_id,
     )
     return replace(
         outcome,

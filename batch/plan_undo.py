@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from batch.model import Change, Entry, FoundOffer, Outcome, ProductRow, State, Way
 from batch.plan import answer
-from batch.plan_changes import LIVE, OPEN, ChangeStep, by_patch_where_needed, change_outcome, ends
+from batch.plan_changes import LIVE, OPEN, ChangeStep, by_offer, by_patch_where_needed, change_outcome, ends
 
 
 def plan_undo(
@@ -32,20 +32,16 @@ def plan_undo(
     drafts = {entry.offer_id: entry for entry in entries if entry.offer_id}
     for offer_id, entry in drafts.items():
         plan[offer_id] = _delete(entry, held.get(offer_id), rows[offer_id], run)
-    by_offer: dict[str, list[Change]] = {}
+    restored: list[Change] = []
     for change in changes:
         if change.way is Way.DELETE:  # a draft cannot be brought back; its row can be made again
             plan[change.offer_id] = replace(answer(rows[change.offer_id], "undone"), offer_id=change.offer_id)
         elif change.offer_id not in drafts:
-            by_offer.setdefault(change.offer_id, []).append(change)
-    for offer_id, done in by_offer.items():
+            restored.append(change)
+    for offer_id, done in by_offer(restored).items():
         plan[offer_id] = _restore(done, held.get(offer_id), rows[offer_id], run)
-    earlier: dict[str, list[Change]] = {}
-    for change in unsettled:
-        if change.offer_id in rows:
-            earlier.setdefault(change.offer_id, []).append(change)
-    taken_back = {change.id for done in by_offer.values() for change in done}
-    for offer_id, untold in earlier.items():
+    taken_back = {change.id for change in restored}
+    for offer_id, untold in by_offer(change for change in unsettled if change.offer_id in rows).items():
         planned = _after(untold, taken_back, plan.get(offer_id), rows[offer_id], held.get(offer_id))
         if planned is not None:
             plan[offer_id] = planned
@@ -65,7 +61,7 @@ def _after(
     """
     pending = tuple(change for change in untold if change.state in OPEN)
     if pending:
-        return ChangeStep(row, pending[0].offer_id, held, pending=pending)
+        return ChangeStep(row, pending[0].offer_id, held, pending=pending, withholds=True)
     if isinstance(planned, ChangeStep):
         return replace(planned, earlier=tuple(change.id for change in untold))
     by_others = [change for change in untold if change.id not in taken_back]
@@ -111,7 +107,7 @@ def _restore(done: Sequence[Change], held: FoundOffer | None, row: ProductRow, r
     then = None
     if any(map(ends, done)) and held.status not in LIVE and (stock or held.stock):
         then = replace(blank, way=Way.PUBLISH)
-    elif any(change.way is Way.PUBLISH for change in done) and held.status in LIVE:
+    elif any(change.way is Way.PUBLISH for change in done) and held.status in LIVE and stock != 0:  # which ends it too
         then = replace(blank, way=Way.END)
     left = [*(["price"] if price_left else []), *(["stock"] if stock_left else [])]
     if not changes and then is None:

@@ -8,10 +8,13 @@ from batch.account_run import STOPS, Looked, act, settle_drafts, settle_pending
 from batch.allegro.offers import Offers
 from batch.allegro.survey import holdings
 from batch.model import Account, Action, CellRef, OfferDefaults, ProductRow
+from batch.plan_changes import by_offer, shows
 from batch.plan_undo import plan_undo
 from batch.run import AccountResult, Run
 from batch.validate.cells import text_of
 from batch.workbook.read import TableData
+
+NAMES = ("offer_id", "ean", "external_id")  # in the order of `ProductRow.name`
 
 Rows = Mapping[tuple[str, str], ProductRow]
 """Rows by (account, offer id) and by (account, external id or EAN)."""
@@ -32,7 +35,10 @@ def undo_account(this: Run, account: Account, run: str, rows: Rows) -> AccountRe
         began = [change for change in unsettled if change.run == run]
         named: dict[str, str | None] = {e.offer_id: e.external_id for e in entries if e.offer_id}
         named |= {change.offer_id: change.external_id for change in (*changes, *began)}
-        held = holdings(Offers(connection.session), named.keys())
+        done = by_offer(changes)
+        held = holdings(
+            Offers(connection.session), named.keys(), lambda offer: shows(done.get(offer.offer_id, ()), offer)
+        )
     except STOPS as error:
         return AccountResult([], error)
     found = {offer_id: _row(rows, account.name, offer_id, external_id) for offer_id, external_id in named.items()}
@@ -45,7 +51,7 @@ def rows_of(products: TableData, only: Collection[str]) -> Rows:
     """The rows of `Products` as an undo needs them, whatever else is in their cells."""
     rows: dict[tuple[str, str], ProductRow] = {}
     for row in products.rows:
-        texts = {key: text_of(products.value(row, key)) for key in ("account", "ean", "external_id", "offer_id")}
+        texts = {key: text_of(products.value(row, key)) for key in ("account", *NAMES)}
         if only and texts["account"] not in only:
             continue
         of_row = ProductRow(
@@ -59,7 +65,7 @@ def rows_of(products: TableData, only: Collection[str]) -> Rows:
             action=Action.AUTO,
             offer_id=texts["offer_id"] or None,
             defaults=OfferDefaults(),
-            cell=products.cell_ref("ean", row[0]),
+            cell=products.cell_ref(next((key for key in NAMES if texts[key]), "ean"), row[0]),
         )
         for name in (texts["offer_id"], of_row.external_id):
             if name:

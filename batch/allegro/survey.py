@@ -30,8 +30,11 @@ def survey(
     known: Mapping[str, str],
     kinds: Collection[str],
     offer_ids: Collection[str] = (),
+    is_current: Callable[[FoundOffer], bool] = lambda _: True,
 ) -> Survey:
     """Look up all `external_ids` and `offer_ids`, and read the dictionaries of these `kinds`.
+
+    `is_current`: as in `holdings`.
 
     `known`: external id -> offer id, offers the journal holds for made. Those that the list does not show are asked
     for one by one: the list lags behind, and an offer may have been deleted since. Raises as ApiSession.get.
@@ -56,20 +59,23 @@ def survey(
     questions += [functools.partial(look_up, block) for block in blocks]
     each(questions, lambda ask: ask(), threads=MOST_LANES)
     each([x for x in external_ids if x in known and x not in result.offers], confirm, threads=MOST_LANES)
-    result.held.update(holdings(offers, offer_ids))
+    result.held.update(holdings(offers, offer_ids, is_current))
     return result
 
 
-def holdings(offers: Offers, offer_ids: Collection[str]) -> dict[str, FoundOffer]:
+def holdings(
+    offers: Offers, offer_ids: Collection[str], is_current: Callable[[FoundOffer], bool] = lambda _: True
+) -> dict[str, FoundOffer]:
     """What Allegro holds of these offers of the seller; those it does not know are missing.
 
     The seller's list is read where it has fewer pages than there are offers to ask for, which are then those that
-    it does not show. It cannot be asked for several offers by their ids (#13999). Raises as ApiSession.get.
+    it does not show. It cannot be asked for several offers by their ids (#13999). It lags behind (#2914), so an offer
+    that it shows otherwise than by all we know it `is_current` is asked for, too. Raises as ApiSession.get.
     """
     found: dict[str, FoundOffer] = {}
 
     def keep(page: Iterable[FoundOffer]) -> None:
-        found.update({offer.offer_id: offer for offer in page if offer.offer_id in wanted})
+        found.update({offer.offer_id: offer for offer in page if offer.offer_id in wanted and is_current(offer)})
 
     def ask(offer_id: str) -> None:
         try:

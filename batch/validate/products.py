@@ -105,7 +105,7 @@ class _RowChecker:
             action=action,
             offer_id=offer_id,
             defaults=chosen,
-            cell=self.table.cell_ref("offer_id" if offer_id else self._naming_column(), self.number),
+            cell=self.table.cell_ref(self._naming_column(), self.number),
             columns=self.table.columns,
             missing=tuple(self.missing),
         )
@@ -118,7 +118,7 @@ class _RowChecker:
         return Problem(code, self.table.cell_ref(key, self.number), self.text(key), facts)
 
     def _naming_column(self) -> str:
-        keys = ("ean", "product_id", "external_id", "offer_id")
+        keys = ("offer_id", "ean", "product_id", "external_id")
         return next((key for key in keys if not self._blank(key)), "ean")
 
     def text(self, key: str) -> str:

@@ -246,9 +246,11 @@ def test_a_busy_offer_is_patched_again_later(desk: Desk) -> None:
 
 
 def test_an_offer_that_stays_busy_is_pending(desk: Desk) -> None:
-    """The waiting time is over; the next run compares again."""
+    """The waiting time is over; the next run compares again. Nobody says that Allegro has accepted the change."""
     allegro = FakeAllegro(offers(1), on_send=lambda _changes, _call: Sent(State.WITHDRAWN))
-    assert codes(desk.execute(allegro, wants(1, price=None, stock=0))) == {1: "update_pending"}
+    execution = desk.execute(allegro, wants(1, price=None, stock=0))
+    assert codes(execution) == {1: "update_pending"}
+    assert execution.outcomes[0].facts["waits"] == "change"
     assert desk.states() == []
 
 

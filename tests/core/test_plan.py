@@ -209,7 +209,8 @@ def test_a_refused_price_says_by_how_much() -> None:
     """Old and new price, percent, limit, and the cell."""
     refused = plan(replace(TYPED, price=TOO_DEAR, columns={"price": "C"}), jobs=BOTH, held={"100": HELD})
     assert isinstance(refused, Outcome)
-    assert refused.facts == {"old": "12.30 PLN", "new": "16.00 PLN", "limit": Decimal(30), "percent": Decimal("30.1")}
+    told = {"old": "12.30 PLN", "new": "16.00 PLN", "limit": Decimal(30), "percent": Decimal("30.1"), "sells": True}
+    assert refused.facts == told
     assert str(refused.cell) == "Produkty!C7"
 
 

@@ -6,12 +6,13 @@ import math
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.model import Action, Change, FoundOffer, Money, State, Way
+from batch.model import Action, Change, FoundOffer, Money, Outcome, State, Way
 from batch.plan_changes import ChangeStep, calls, change_outcome, refuse_ends
 from tests.helpers.drafts import SELLER, row
 
@@ -99,7 +100,18 @@ def staying(number: int) -> ChangeStep:
     return replace(ending(number), changes=(change(number),))
 
 
-ENDS: dict[str, tuple[dict[str, list[ChangeStep]], int | None, list[int]]] = {
+def unchanged(number: int) -> Outcome:
+    """A row whose active offer is as it wants it."""
+    return Outcome(number, "e-sklep1", "offer_unchanged", {"sells": True})
+
+
+def emptying_draft(number: int) -> ChangeStep:
+    step = ending(number)
+    assert step.held is not None
+    return replace(step, held=replace(step.held, status="INACTIVE"), changes=(change(number, Way.PATCH, stock=0),))
+
+
+ENDS: dict[str, tuple[dict[str, list[Any]], int | None, list[int]]] = {
     "as many as allowed": ({"a": [ending(1), ending(2)]}, 2, []),
     "one too many": ({"a": [ending(1), ending(2), ending(3)]}, 2, [1, 2, 3]),
     "one too many of two accounts": ({"a": [ending(1), ending(2)], "b": [ending(3)]}, 2, [1, 2, 3]),
@@ -108,14 +120,19 @@ ENDS: dict[str, tuple[dict[str, list[ChangeStep]], int | None, list[int]]] = {
     "lifted": ({"a": [ending(n) for n in range(99)]}, None, []),
     "most of an account, but few": ({"a": [ending(n) for n in range(9)]}, 20, []),
     "most of an account": ({"a": [ending(n) for n in range(12)] + [staying(20)]}, 20, list(range(12))),
+    "most of an account, one unchanged": ({"a": [ending(n) for n in range(12)] + [unchanged(20)]}, 20, list(range(12))),
+    "not most, the others unchanged": (
+        {"a": [ending(n) for n in range(10)] + [unchanged(n) for n in range(20, 31)]},
+        20,
+        [],
+    ),
+    "drafts, which nobody sees": ({"a": [emptying_draft(n) for n in range(12)]}, 20, []),
     "not most of an account": ({"a": [ending(n) for n in range(10)] + [staying(n) for n in range(20, 31)]}, 20, []),
 }
 
 
 @pytest.mark.parametrize(("steps", "limit", "expected"), ENDS.values(), ids=ENDS)
-def test_ends_beyond_the_limit_are_refused(
-    steps: dict[str, list[ChangeStep]], limit: int | None, expected: list[int]
-) -> None:
+def test_ends_beyond_the_limit_are_refused(steps: dict[str, list[Any]], limit: int | None, expected: list[int]) -> None:
     """Which rows are refused."""
     refused = refuse_ends(steps, limit)
     assert sorted(refused) == expected

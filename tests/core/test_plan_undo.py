@@ -48,6 +48,9 @@ CASES: dict[str, tuple[list[Entry], list[Change], FoundOffer | None, str]] = {
     "ended": ([], [done(Way.END)], replace(HELD, status="ENDED"), "publish"),
     "ended, and sold out": ([], [done(Way.END)], replace(HELD, status="ENDED", stock=0), "skipped as_before"),
     "published": ([], [done(Way.PUBLISH, old_status="INACTIVE")], HELD, "end"),
+    "published with stock": (
+        [], [done(Way.PATCH, old_stock=0, new_stock=5), done(Way.PUBLISH)], replace(HELD, stock=5), "patch 0",
+    ),
     "published, ended since": ([], [done(Way.PUBLISH)], replace(HELD, status="ENDED"), "skipped as_before"),
     "an offer that is gone": ([], [done()], None, "offer_missing"),
     "a draft that the run also priced": ([MADE], [done()], replace(HELD, status="INACTIVE"), "delete"),

@@ -199,8 +199,38 @@ def test_an_undo_waits_for_what_is_under_way(shop: Shop) -> None:
     [offer] = shop.simulator.add_offers("e-sklep1", [OFFER])
     shop.fill([{"offer_id": offer, "price": 11}])
     first = run(shop, "run", "--wait", "0")
-    assert run(shop, "undo", first["run"])["counts"] == {"offer_updated": 1}
+    undone = shop.run("undo", first["run"], "--json")
+    assert json.loads(undone.stdout)["counts"] == {"offer_updated": 1}
+    assert "następny przebieg wyśle je znowu" in undone.stderr
     assert held(shop) == [("10.00", 5, "ACTIVE")]
+
+
+def test_an_undo_that_cannot_wait_so_long_says_that_nothing_was_taken_back(shop: Shop) -> None:
+    """And what to do, instead of promising that the change will come about."""
+    shop.simulator.settings.command_polls = 1000
+    [offer] = shop.simulator.add_offers("e-sklep1", [OFFER])
+    shop.fill([{"offer_id": offer, "price": 11}])
+    first = run(shop, "run", "--wait", "0")
+    assert "przyjęło zmianę" in shop.table("Products")[0]["message"]
+    assert run(shop, "undo", first["run"])["counts"] == {"update_pending": 1}
+    assert "na razie niczego nie cofnięto" in shop.table("Products")[0]["message"]
+
+
+def test_right_after_a_run_the_offers_are_asked_and_not_their_list(shop: Shop) -> None:
+    """It lags behind: a second run would end the offers once more, and an undo would find nothing to take back."""
+    shop.simulator.settings.list_lag = 3600
+    offers = [OFFER, OFFER | {"external_id": "E"}, OFFER]
+    ids = shop.simulator.add_offers("e-sklep1", offers)
+    before = held(shop)
+    rows = [{"price": 11, "stock": 6}, {"action": "zakończ"}, {"stock": 0}]
+    shop.fill([{"offer_id": id_, **row} for id_, row in zip(ids, rows, strict=True)])
+    done = run(shop, "run")
+    assert done["counts"] == {"offer_updated": 1, "offer_ended": 2}
+    sent = len(writes(shop))
+    assert run(shop, "run")["counts"] == {"offer_unchanged": 3}
+    assert len(writes(shop)) == sent
+    assert run(shop, "undo", done["run"])["counts"] == {"offer_updated": 1, "offer_published": 2}
+    assert held(shop) == before
 
 
 def test_a_newer_price_waits_for_the_older_one(shop: Shop) -> None:
@@ -217,13 +247,14 @@ def test_a_newer_price_waits_for_the_older_one(shop: Shop) -> None:
 
 
 def test_a_refused_task_tells_allegros_reason_and_blames_its_row_alone(shop: Shop) -> None:
-    """Accepted is not applied: of two drafts to be published one has nothing to sell."""
+    """Accepted is not applied: of two drafts to be published one has nothing to sell, and its id is quoted."""
     ids = shop.simulator.add_offers(
         "e-sklep1", [OFFER | {"status": "INACTIVE"}, OFFER | {"status": "INACTIVE", "stock": 0}]
     )
     shop.fill([{"offer_id": id_, "action": "aktywuj"} for id_ in ids])
     assert run(shop, "run")["counts"] == {"offer_published": 1, "rejected": 1}
     assert "Allegro: „" in shop.table("Products")[1]["message"]
+    assert shop.table("Products")[1]["message"].startswith(f"Produkty!I3 „{ids[1]}”: ")
 
 
 def test_undo_takes_a_run_back_whole(shop: Shop) -> None:

@@ -29,6 +29,7 @@ from batch.workbook.desk import open_desk
 from batch.workbook.lock import hold_workbook
 from batch.workbook.patch import BodyRow, SetBody, SetCells
 from batch.workbook.read import WorkbookData
+from batch.workbook.values import local
 from batch.world import World
 
 log = logging.getLogger(__name__)
@@ -165,7 +166,7 @@ def link_account(
             if not may_replace(foreign, profile.login):
                 raise UsageError("link_not_replaced", login=profile.login, **foreign.facts) from None
             token = keep(replace_foreign=True)
-        until = f"{token.expires_at.astimezone():%Y-%m-%d %H:%M}"
+        until = f"{local(token.expires_at):%Y-%m-%d %H:%M}"
         facts = {"account": account.name, "login": profile.login, "environment": account.environment, "until": until}
         login.show("link_page_done", **facts)
     state = TokenState("tokens_ok", token.login, token.expires_at)

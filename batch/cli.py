@@ -299,6 +299,7 @@ def tokens(
     config: ConfigOption = None,
 ) -> None:
     from batch import pipeline
+    from batch.workbook.values import local
     from batch.world import NoProgress, system_world
 
     request = _request(workbook, lang, config, accounts=frozenset(account or ()))
@@ -308,7 +309,7 @@ def tokens(
         cells = pipeline.token_cells(state, request.words)
         until = cells.get("valid_until")
         line = {"account": name, "login": cells.get("login"), "state": cells["token_state"]}
-        typer.echo(request.words.say("token_line", until=until and f"{until.astimezone():%Y-%m-%d %H:%M}", **line))
+        typer.echo(request.words.say("token_line", until=until and f"{local(until):%Y-%m-%d %H:%M}", **line))
     errors = [state for state in states.values() if isinstance(state, BatchError)]
     unusable = any(getattr(state, "code", "") in TOKENS_NEED_A_PERSON for state in states.values())
     raise typer.Exit(3 if unusable else _exit_code(errors))
@@ -327,6 +328,7 @@ def link(
     from batch.accounts.link import PATIENCE, by_browser, by_device
     from batch.accounts.link_page import link_pages
     from batch.setup import templates_folder
+    from batch.workbook.values import local
     from batch.world import NoProgress, system_world
 
     request = _request(workbook, lang, config)
@@ -354,7 +356,7 @@ def link(
 
     with _explaining(words, exit_codes=LINK_EXIT_CODES):
         linked = pipeline.link_account(request, system_world(NoProgress()), account_name, log_in, may_replace)
-    until = f"{linked.valid_until.astimezone():%Y-%m-%d %H:%M}"
+    until = f"{local(linked.valid_until):%Y-%m-%d %H:%M}"
     _say(words.say("link_done"))
     _say(words.say("link_result", account=account_name, login=linked.login, path=linked.place, until=until))
     if linked.before:

@@ -105,6 +105,10 @@ class Connector:
         """How the tokens of `account` stand, without asking anybody. Raises AccountError or SettingsError."""
         return self.tokens(account).state()
 
+    def unsaved(self) -> dict[str, TokenState]:
+        """The accounts used so far whose newest tokens are not where other computers look for them."""
+        return {name: store.state() for name, store in list(self._stores.items()) if store.owes}
+
     def offer_url(self, account: Account) -> str:
         """The address of an offer of `account`, without its number."""
         return f"{self.settings.environment(account.environment).auth_url}/oferta/"

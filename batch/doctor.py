@@ -24,7 +24,7 @@ from batch.accounts.endpoint import TIMEOUT, answered_at
 from batch.accounts.lock_probe import probe_lock
 from batch.accounts.renewal import SKEW_WORTH_A_WARNING
 from batch.accounts.synchronised import synchronised_by
-from batch.accounts.token_place import TokenFile
+from batch.accounts.token_place import TokenFile, told_apart
 from batch.allegro.http import new_http
 from batch.allegro.session import PUBLIC
 from batch.connect import Connector
@@ -79,9 +79,8 @@ def examine(workbook: Path | None, config: Path | None, words: Catalogue, world:
     if workbook is not None:
         try:
             table = read_workbook(workbook, tables=("Accounts",)).tables["Accounts"]
-            accounts = [
-                account for account in read_accounts(table, list(settings.environments)).values() if account.active
-            ]
+            found = told_apart(read_accounts(table, list(settings.environments)), workbook.absolute().parent)
+            accounts = [account for account in found.values() if account.active]
             yield Finding(Level.GOOD, "doctor_workbook", {"path": str(workbook), "count": len(accounts)})
         except BatchError as error:
             yield _wrong(error)

@@ -302,6 +302,7 @@ def _notes(
     if "Defaults" in this.book.tables:  # an undo needs none
         notes += [words.say(code, **facts) for code, facts in unused_sets(this.book.tables["Defaults"], this.accounts)]
     notes += stops(by_account, words)
+    notes += [f"{name}: {words.say(state.code, **state.facts)}" for name, state in this.connector.unsaved().items()]
     if unwritten:
         notes.append(str(words.explain(unwritten.code, **unwritten.facts)))
         if not this.request.dry_run:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from batch import report
+from batch.accounts.token_place import told_apart
 from batch.connect import Connector, open_ledger
 from batch.deliver import AnswersAsTheyCome, place_of, tables_to_write
 from batch.errors import BatchError, SettingsError, UsageError, WorkbookError
@@ -144,6 +145,7 @@ def begin(request: Request, world: World, *, undoes: str | None = None) -> Itera
 def accounts_of(book: WorkbookData, request: Request) -> dict[str, Account]:
     """The accounts of the workbook. Raises UsageError when one is asked for that is not among them, SettingsError."""
     accounts = read_accounts(book.tables["Accounts"], list(request.settings.environments))
+    accounts = told_apart(accounts, request.workbook.absolute().parent)
     in_database = [account.name for account in accounts.values() if account.active and account.token_row]
     if in_database and request.settings.read_shared_journal() is None:
         raise SettingsError("tokens_need_database", account=in_database[0])

@@ -25,8 +25,13 @@ def expired(token: Token, now: datetime) -> bool:
 
 
 def supersedes(token: Token, held: Token) -> bool:
-    """Whether `token` may take the place of `held` in the token file: an older pair is dead, or soon will be."""
-    return token.generation > held.generation
+    """Whether `token` may take the place of `held` in the token file: an older pair is dead, or soon will be.
+
+    One of a higher generation is older all the same where somebody has logged in anew since, into an empty place.
+    """
+    older, newer = token.refreshed_at, held.refreshed_at
+    linked_since = older is not None and newer is not None and newer - older > MARGIN
+    return token.generation > held.generation and not linked_since
 
 
 class Owner:

@@ -9,9 +9,9 @@ Allegro repeats the refresh token in `error_description`, so no text of an answe
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ CODE_PATIENCE = timedelta(seconds=8)
 """The same for an authorization code, which lives 10 seconds."""
 
 WAITS = (0.5, 1, 2, 4, 8)
-"""Seconds between the attempts; a `Retry-After` that fits into PATIENCE overrules them."""
+"""Seconds between the attempts, the last again and again; a `Retry-After` that fits into PATIENCE overrules them."""
 
 TIMEOUT: tuple[float, float] = (5, 10)
 """Seconds to connect and to wait for the next byte; Allegro answers in less than one."""
@@ -144,7 +144,7 @@ class TokenEndpoint:
 
     def _persist(self, patience: timedelta, ask: Callable[[], _T]) -> _T:
         begun = self.clock()
-        for wait in (*WAITS, math.inf):
+        for wait in itertools.chain(WAITS, itertools.repeat(WAITS[-1])):
             try:
                 return ask()
             except ApiError as error:
@@ -153,7 +153,7 @@ class TokenEndpoint:
                     raise
                 log.warning("token endpoint: %s; the same request again in %.1f s", error.code, pause)
             self.sleep(pause)
-        raise AssertionError  # pragma: no cover  (the last wait is infinite, so the loop has returned or raised)
+        raise AssertionError  # pragma: no cover  (there is always another wait)
 
     def _grant(
         self, form: dict[str, str], auth: AuthBase, refusals: frozenset[str] = frozenset({"invalid_grant"})
@@ -259,14 +259,12 @@ _CLIENT_ERRORS = {
 def parse_grant(answer: Mapping[str, Any], issued_at: datetime, **facts: Any) -> Grant:
     """The pair in `answer`, whose lifetime may be a number or its digits, or left out (RFC 6749, 5.1).
 
-    Raises ServerTrouble token_answer_invalid (`facts`: host, and what else is known) when something is missing.
+    A lifetime that makes no sense counts as left out: the pair is good all the same. Raises ServerTrouble
+    token_answer_invalid (`facts`: host, and what else is known) when something else is missing.
     """
-    access_token, refresh_token, life = (
-        answer.get("access_token"),
-        answer.get("refresh_token"),
-        UNKNOWN_LIFE if answer.get("expires_in") is None else whole(answer["expires_in"]),
-    )
-    if not (is_secret(access_token) and is_secret(refresh_token)) or life is None:
+    access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
+    life = whole(answer.get("expires_in")) or UNKNOWN_LIFE
+    if not (is_secret(access_token) and is_secret(refresh_token)):
         raise ServerTrouble("token_answer_invalid", **facts)
     return Grant(access_token, refresh_token, issued_at, issued_at + timedelta(seconds=life))
 

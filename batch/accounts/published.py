@@ -44,6 +44,7 @@ class Published:
     """The access token of one account on a station that never renews. Not thread-safe: `TokenStore` is."""
 
     owes = False
+    unpublished = None
     renews = False
 
     def __init__(
@@ -134,6 +135,13 @@ def is_published(token: Token, path: Path | None) -> bool:
     return False
 
 
+def holds_key(path: Path) -> bool:
+    """Whether a file holds a refresh token: it is the token file of some account, and no place to publish."""
+    with contextlib.suppress(AccountError):
+        return read_token(path).refresh_token is not None
+    return False
+
+
 def publish(token: Token, path: Path | None) -> None:
     """Write the file for other stations, without the refresh token. Called under the lock of the token file.
 
@@ -150,6 +158,8 @@ def publish(token: Token, path: Path | None) -> None:
     }
     try:
         check_replaceable(path)
+        if holds_key(path):
+            raise AccountError("token_file_other", path=str(path))
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
         replace_file(path, (json.dumps(fields, indent=2) + "\n").encode("ascii"), mode=mode)
     except (OSError, AccountError) as error:

@@ -46,6 +46,7 @@ class Renewal:
         self._publish_to = publish_to
         self._skew = timedelta()
         self._unsaved: Token | None = None
+        self._unpublished = False
         self._renewed_on_demand = False
 
     def now(self) -> datetime:
@@ -56,6 +57,11 @@ class Renewal:
     def owes(self) -> bool:
         """Whether the newest pair could not be put into the token file yet."""
         return self._unsaved is not None
+
+    @property
+    def unpublished(self) -> Path | None:
+        """The published file, if it could not be written."""
+        return self._publish_to if self._unpublished else None
 
     def peek(self) -> Token:
         """The newest pair here, without changing anything. Raises like `read_token` and `Owner.check`."""
@@ -72,7 +78,7 @@ class Renewal:
             return token
         with self._place.locked():
             token = self._settle()
-            publish(token, self._publish_to)
+            self._publish(token)
             return token
 
     def replace(self, rejected: str | None, margin: timedelta = MARGIN) -> Token:
@@ -127,8 +133,12 @@ class Renewal:
             generation=token.generation + 1,
         )
         token = self._save(renewed)
-        publish(token, self._publish_to)
+        self._publish(token)
         return token
+
+    def _publish(self, token: Token) -> None:
+        publish(token, self._publish_to)
+        self._unpublished = not is_published(token, self._publish_to)
 
     def _look_again(self, refused: Token) -> Token:
         """The refresh token is dead: has another station, past a lock that does not work, put a newer pair here?"""

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
@@ -90,7 +90,11 @@ def check_replaceable(path: Path) -> None:
     if not path.exists():
         return
     content = _read(path)
-    if len(content) > MAX_BYTES or content.lstrip(b"\xef\xbb\xbf\0 \t\r\n")[:1] not in {b"", b"{"}:
+    ours = content.lstrip(b"\xef\xbb\xbf\0 \t\r\n")[:1] in {b"", b"{"}
+    with contextlib.suppress(TokenFormatError):
+        fields = _json_object(content)
+        ours = not fields or not fields.keys().isdisjoint(_FIELDS)
+    if len(content) > MAX_BYTES or not ours:
         raise AccountError("token_file_other", path=str(path))
 
 
@@ -239,6 +243,10 @@ def is_secret(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and re.fullmatch(r"[\x21-\x7e]+", value) is not None
 
 
+ROOM = timedelta(days=365)  # at the end of the calendar no other zone could show it
+MOST_GENERATIONS = 10**9
+
+
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
@@ -251,7 +259,7 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "environment": lambda value: isinstance(value, str) and bool(value.strip()) and value.strip().isprintable(),
     "login": lambda value: value is None or (isinstance(value, str) and value.isprintable()),
     "user_id": lambda value: value is None or (isinstance(value, str) and value.isprintable()) or _is_whole(value),
-    "generation": lambda value: value is None or _is_whole(value),
+    "generation": lambda value: value is None or (_is_whole(value) and value < MOST_GENERATIONS),
 }
 
 
@@ -259,6 +267,7 @@ def _moment(name: str, text: str) -> datetime:
     """ISO 8601 -> aware UTC; a time without a zone is UTC, as the contract says."""
     with contextlib.suppress(ValueError, OverflowError):
         moment = datetime.fromisoformat(text.strip())
+        moment + ROOM
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     raise TokenFormatError(name)
 

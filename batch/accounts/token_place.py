@@ -8,7 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -102,6 +104,31 @@ class TokenFile:
     def replace(self, token: Token) -> Token:
         replace_file(self.path, token_bytes(token))
         return token
+
+
+def told_apart(accounts: Mapping[str, Account], folder: Path) -> dict[str, Account]:
+    """The accounts, each with another that has the same token file, while nothing tells that the file is its own.
+
+    Its rows would be sent to the other seller. A linked login tells, for a foreign file is refused by it; so does
+    the default name of the file. `folder` is that of the workbook.
+    """
+
+    def other(account: Account) -> str | None:
+        default = _identity(replace(account, token_file=None), folder)
+        if account.login or not account.token_file or _identity(account, folder) == default:
+            return None
+        others = (other for other in accounts.values() if other.active and other.name != account.name)
+        return next((each.name for each in others if _identity(each, folder) == _identity(account, folder)), None)
+
+    return {name: replace(account, token_file_of=other(account)) for name, account in accounts.items()}
+
+
+def _identity(account: Account, folder: Path) -> str:
+    """Where its tokens lie, the same however it is written."""
+    if account.token_row:
+        return f"db:{account.token_row}".casefold()
+    path = token_path(account.name, (account.token_file or "").replace("\\", "/"), folder)
+    return os.path.realpath(path).casefold()
 
 
 def token_place(account: Account, folder: Path, database: str | None) -> TokenPlace:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from batch.accounts.decide import MARGIN, Owner, expired, renewal_due
 from batch.accounts.endpoint import TokenEndpoint
-from batch.accounts.published import Published, bare, fetch, file_of_url
+from batch.accounts.published import Published, bare, fetch, file_of_url, holds_key
 from batch.accounts.renewal import Renewal
 from batch.accounts.spool import Spool
 from batch.accounts.token_file import Token, read_token
@@ -54,7 +54,8 @@ def open_tokens(
     owner = Owner(account.environment, login)
     place = token_place(account, folder, database)
     if refresh_tokens:
-        if publish is not None and isinstance(place, TokenFile) and _same_file(publish, place.path):
+        own = isinstance(place, TokenFile) and publish is not None and _same_file(publish, place.path)
+        if publish is not None and (own or holds_key(publish)):
             raise SettingsError("publish_is_token_file", path=str(publish))
         return TokenStore(Renewal(place, owner, endpoint, Spool(spool_folder), publish))
     clock, sleep, session = endpoint.clock, endpoint.sleep, endpoint.session
@@ -86,6 +87,8 @@ class Source(Protocol):
 
     @property
     def owes(self) -> bool: ...
+    @property
+    def unpublished(self) -> Path | None: ...
     def now(self) -> datetime: ...
     def peek(self) -> Token | None: ...
     def load(self) -> Token: ...
@@ -133,8 +136,18 @@ class TokenStore:
         with self._mutex:
             return self._another(self._loaded(), self._loaded().access_token)
 
+    @property
+    def owes(self) -> bool:
+        """Whether the newest tokens could not be put where other computers look for them."""
+        return self._source.owes or self._source.unpublished is not None
+
     def state(self) -> TokenState:
-        """How the tokens stand, by the clock and the file alone: nothing is sent, nothing is changed."""
+        """How the tokens stand, by the clock and the file alone: nothing is sent, nothing is changed.
+
+        Raises the AccountError with which the last try to renew them ended.
+        """
+        if isinstance(self._trouble, AccountError):
+            raise self._trouble
         facts = {"path": self._source.place}
         with self._mutex:
             try:
@@ -144,6 +157,11 @@ class TokenStore:
             now = self._source.now()
         if token is None:
             return TokenState("tokens_remote", facts=facts)
+        if self._source.owes:
+            return TokenState("tokens_owed", token.login, token.expires_at, facts)
+        if self._source.unpublished is not None:
+            published = {"path": str(self._source.unpublished)}
+            return TokenState("tokens_unpublished", token.login, token.expires_at, published)
         left, renewable = not expired(token, now), token.refresh_token is not None
         return TokenState(_STATES[self._source.renews, left, renewable], token.login, token.expires_at, facts)
 
@@ -170,7 +188,8 @@ class TokenStore:
         except BatchError as error:
             log.warning("%s: no newer token: %s", self._source.place, error)
             pause = isinstance(error, ApiError) and error.retry_after
-            self._trouble, self._quiet_until = error, now + max(PAUSE, timedelta(seconds=pause or 0))
+            self._trouble = error
+            self._quiet_until = self._source.now() + max(PAUSE, timedelta(seconds=pause or 0))
             if usable:
                 return token
             raise

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-
 from batch.errors import SettingsError, WorkbookError
 from batch.model import Account
 from batch.validate.cells import text_of
@@ -47,23 +44,4 @@ def read_accounts(table: TableData, environments: list[str]) -> dict[str, Accoun
                 environments=environments,
             )
         accounts[name] = Account(name, environment, token_file or None, is_active, row[0], login or None)
-    return {name: replace(account, token_file_of=_whose_file(account, accounts)) for name, account in accounts.items()}
-
-
-def _whose_file(account: Account, accounts: Mapping[str, Account]) -> str | None:
-    """Another account with the same token file, while nothing tells that the file is this one's.
-
-    Its rows would be sent to the other seller. A linked login tells, for a foreign file is refused by it; so does
-    the default name of the file.
-    """
-    if account.login or _token_file(account) == _token_file(replace(account, token_file=None)):
-        return None
-    others = (other for other in accounts.values() if other.active and other.name != account.name)
-    return next((other.name for other in others if _token_file(other) == _token_file(account)), None)
-
-
-def _token_file(account: Account) -> str:
-    if account.token_row:
-        return f"db:{account.token_row}".casefold()
-    name = account.token_file or f"{account.name}.allegro.token"
-    return name.replace("\\", "/").removeprefix("./").casefold()
+    return accounts

@@ -82,3 +82,11 @@ def test_the_first_token_seen_settles_whose_account_it_is() -> None:
     owner.check(TOKEN, "x.token")
     with pytest.raises(LoginNeeded, match="token_other_login"):
         owner.check(replace(TOKEN, login="other"), "x.token")
+
+
+def test_a_login_since_then_is_newer_whatever_its_generation() -> None:
+    """Its file was gone, so that it began anew; a pair that an earlier run could not save is dead by then."""
+    then = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    left_behind = replace(TOKEN, generation=7, refreshed_at=then)
+    assert not supersedes(left_behind, replace(TOKEN, generation=1, refreshed_at=then + timedelta(hours=1)))
+    assert supersedes(left_behind, replace(TOKEN, generation=6, refreshed_at=then + timedelta(minutes=2)))

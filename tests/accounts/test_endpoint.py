@@ -57,6 +57,13 @@ PAIR = {"access_token": "a.b", "refresh_token": "r.s", "expires_in": 43199}
         pytest.param({**PAIR, "expires_in": None}, 3600, id="null"),
         pytest.param({"access_token": "a.b", "refresh_token": "r.s"}, 3600, id="left out"),
         pytest.param({**PAIR, "expires_in": 43199.0}, 43199, id="with decimals"),
+        pytest.param({**PAIR, "expires_in": 43199.5}, 3600, id="half a second"),
+        pytest.param({**PAIR, "expires_in": True}, 3600, id="a flag"),
+        pytest.param({**PAIR, "expires_in": 0}, 3600, id="zero"),
+        pytest.param({**PAIR, "expires_in": -5}, 3600, id="negative"),
+        pytest.param({**PAIR, "expires_in": 10**15}, 3600, id="beyond any calendar"),
+        pytest.param({**PAIR, "expires_in": "soon"}, 3600, id="a word"),
+        pytest.param({**PAIR, "expires_in": "٣"}, 3600, id="other digits"),
     ],
 )
 def test_a_pair_is_kept_whatever_is_said_of_its_lifetime(
@@ -82,12 +89,6 @@ def test_a_clock_at_the_end_of_the_calendar_is_no_clock() -> None:
         pytest.param({**PAIR, "refresh_token": 5}, id="refresh token a number"),
         pytest.param({**PAIR, "access_token": "a\r\nb"}, id="access token breaks the header"),
         pytest.param({**PAIR, "access_token": ["a"]}, id="access token a list"),
-        pytest.param({**PAIR, "expires_in": True}, id="lifetime a flag"),
-        pytest.param({**PAIR, "expires_in": 0}, id="lifetime zero"),
-        pytest.param({**PAIR, "expires_in": -5}, id="lifetime negative"),
-        pytest.param({**PAIR, "expires_in": 10**15}, id="lifetime beyond any calendar"),
-        pytest.param({**PAIR, "expires_in": "soon"}, id="lifetime a word"),
-        pytest.param({**PAIR, "expires_in": "٣"}, id="lifetime in other digits"),
         pytest.param([PAIR], id="a list"),
         pytest.param(b"<html>log in to this hotel</html>", id="a captive portal"),
         pytest.param(b"", id="empty"),
@@ -237,3 +238,10 @@ def test_an_answer_that_drips_is_given_up(pc: Station, allegro: AllegroTokens, m
     with pytest.raises(ServerTrouble):
         pc.endpoint().refresh(allegro.refresh_token)
     assert 0 < allegro.dripped < 100
+
+
+def test_an_outage_of_half_a_minute_costs_no_login(pc: Station, allegro: AllegroTokens) -> None:
+    """The old token is accepted for 60 seconds after its first use, so it is tried for as long as there is time."""
+    allegro.script = [503] * 7
+    assert pc.endpoint().refresh(allegro.refresh_token).refresh_token == allegro.refresh_token
+    assert timedelta(seconds=20) < timedelta(seconds=sum(pc.clock.slept)) < PATIENCE

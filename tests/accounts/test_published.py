@@ -16,7 +16,7 @@ import pytest
 
 from batch.accounts.published import bare, file_of_url
 from batch.accounts.tokens import TokenStore
-from batch.errors import AccountError, ApiError, LoginNeeded, NoAnswer, ServerTrouble
+from batch.errors import AccountError, ApiError, LoginNeeded, NoAnswer, ServerTrouble, SettingsError
 from batch.messages import LANGUAGES, catalogue
 from tests.helpers.accounts import Clock, Station
 from tests.helpers.token_endpoint import AllegroTokens, token_endpoint
@@ -246,3 +246,21 @@ def test_an_address_where_nobody_answers_is_not_a_login(reader: Station) -> None
 
 def test_what_may_be_secret_in_an_address_is_not_shown() -> None:
     assert bare("https://user:SECRET@example.com:8443/a/b.json?key=SECRET#SECRET") == "https://example.com/a/b.json"
+
+
+def test_it_is_not_published_over_an_accounts_own_tokens(main: Station, allegro: AllegroTokens) -> None:
+    """Whose ever they are: their refresh token would be gone."""
+    main.write()
+    other = main.folder / "other.allegro.token"
+    other.write_bytes(main.path.read_bytes())
+    with pytest.raises(SettingsError, match="publish_is_token_file"):
+        main.store(publish=other)
+
+
+def test_a_token_that_could_not_be_published_is_told(main: Station, allegro: AllegroTokens) -> None:
+    """The other stations would stop without anybody knowing why."""
+    main.write()
+    store = main.store(publish=main.folder / "missing" / "shop.json")
+    assert store.current().access_token == allegro.access_token
+    assert store.owes
+    assert store.state().code == "tokens_unpublished"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -16,14 +17,17 @@ from hypothesis import strategies as st
 from batch.accounts.token_file import (
     Token,
     TokenFormatError,
+    check_replaceable,
     parse_token,
     read_token,
     replace_file,
     token_bytes,
     token_path,
 )
+from batch.accounts.token_place import told_apart
 from batch.errors import AccountError, LoginNeeded
 from batch.messages import LANGUAGES, catalogue
+from batch.model import Account
 
 SECRET = "SECRET-8f3a"
 WHOLE: dict[str, Any] = {
@@ -97,6 +101,7 @@ def test_fields_we_do_not_know_survive_a_rewrite() -> None:
         ({"expires_at": ...}, "expires_at"),
         ({"expires_at": 1772366400}, "expires_at"),
         ({"expires_at": "tomorrow"}, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59Z"}, "expires_at"),
         ({"expires_at": "0001-01-01T00:00:00+10:00"}, "expires_at"),
         ({"refreshed_at": SECRET}, "refreshed_at"),
         ({"login": 5}, "login"),
@@ -106,6 +111,7 @@ def test_fields_we_do_not_know_survive_a_rewrite() -> None:
         ({"user_id": [1]}, "user_id"),
         ({"generation": -1}, "generation"),
         ({"generation": "7"}, "generation"),
+        ({"generation": 10**9}, "generation"),
         ({"generation": True}, "generation"),
     ],
 )
@@ -260,3 +266,25 @@ def test_no_account_name_leads_out_of_the_folder(account: str) -> None:
     assert path.parent == Path("folder")
     assert path.name.endswith(".allegro.token")
     assert ".." not in path.name.removesuffix(".allegro.token")
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [(b"", False), (b"{}", False), (b'{"access_token": "a.', False), (b'{"refresh_token": "a"}', False),
+     (b'{"name": "package"}', True), (b"PK", True)],
+)  # fmt: skip
+def test_what_a_link_may_replace(tmp_path: Path, content: bytes, refused: bool) -> None:
+    """Tokens, whole or broken, and nothing else that a cell may name by mistake."""
+    path = tmp_path / "x.token"
+    path.write_bytes(content)
+    with pytest.raises(AccountError, match="token_file_other") if refused else contextlib.nullcontext():
+        check_replaceable(path)
+
+
+@pytest.mark.parametrize("name", ["{folder}/x.token", "sub/../x.token", "./X.TOKEN", "link.token", "sub\\..\\x.token"])
+def test_two_accounts_with_one_token_file_are_seen_however_it_is_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / "link.token").symlink_to(tmp_path / "x.token")
+    files = {"a": "x.token", "b": name.format(folder=tmp_path), "c": "other.token"}
+    accounts = {each: Account(each, "simulator", file, active=True, row=2) for each, file in files.items()}
+    found = told_apart(accounts, tmp_path)
+    assert [found[each].token_file_of for each in "abc"] == ["b", "a", None]

@@ -255,10 +255,12 @@ def test_but_a_rejected_token_is_never_handed_out_again(pc: Station, allegro: Al
 
 def test_a_dead_refresh_token_needs_a_login_and_nothing_is_touched(pc: Station, allegro: AllegroTokens) -> None:
     pc.write(refresh_token="refresh.SECRET.dead")
-    before = pc.path.read_bytes()
+    before, store = pc.path.read_bytes(), pc.store()
     with pytest.raises(LoginNeeded) as caught:
-        pc.store().current()
+        store.current()
     assert caught.value.code == "token_grant_dead"
+    with pytest.raises(LoginNeeded, match="token_grant_dead"):
+        store.state()  # what `Accounts` says of them
     assert str(pc.path) in explained(caught.value)
     assert pc.path.read_bytes() == before
     assert len(allegro.refused) == 1

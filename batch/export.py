@@ -20,6 +20,7 @@ from batch.workbook import schema
 from batch.workbook.read import TableData
 
 DELIVERY = "delivery"
+HALF_A_GROSZ = Decimal("0.005")  # a price of a piece may have more decimals than anybody pays
 NOTE_FIELDS = ("buyer_email", "buyer_login", "item_id", "message_to_seller", "seller_note", "pickup_point")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
@@ -258,7 +259,7 @@ def difference(order: Order, rows: Iterable[OrderRow]) -> Difference | None:
     rows = list(rows)
     foreign = sum((row["line_total"] for row in rows if row["currency"] != order.total.currency), Decimal(0))
     amount = order.total.amount - sum((row["line_total"] for row in rows), Decimal(0)) + foreign
-    if amount == 0 and not foreign:
+    if abs(amount) < HALF_A_GROSZ and not foreign:
         return None
     money = Money(amount, order.total.currency)
     if foreign:
@@ -346,5 +347,8 @@ def place(updates: Iterable[OrderUpdate], held: Mapping[tuple[str, str], Mapping
             elif update.returns:
                 placed.new.append(cells)
         for at in places.values():
-            placed.changes[at] = {"order_status": removed, "quantity": Decimal(0), "line_total": Decimal(0)}
+            total = update.rows[0]["order_total"]
+            placed.changes[at] = {
+                "order_status": removed, "quantity": Decimal(0), "line_total": Decimal(0), "order_total": total,
+            }  # fmt: skip
     return placed

@@ -1,7 +1,7 @@
 """All orders of one account: what the journal knows and Allegro tells -> what the sheet is to say. Writes nothing.
 
-With a blank `orders_since`, reading begins where the last run ended, less an overlap for changes that Allegro's list
-shows late; of what was delivered before, only new revisions are taken. An order whose rows the user deleted stays
+With a blank `orders_since`, reading begins where the last run ended, less LOOK_BACK; of what was delivered before, only
+new revisions are taken. An order whose rows the user deleted stays
 away until its revision changes. With a date in `orders_since`, everything since then is taken again: rows that are
 there are brought up to date, and an account that has no order in the sheet at all gets all of them.
 """
@@ -19,8 +19,11 @@ from batch.export import ExportedOrder, OrderUpdate, export_order, status_cells
 from batch.journal import Journal
 from batch.validate.options import Options
 
+CANCELLED = "CANCELLED"
 FIRST_DAYS = timedelta(days=30)
-OVERLAP = timedelta(minutes=10)  # Allegro's lists lag behind what happened (#2914 is about offers)
+LOOK_BACK = timedelta(days=14)
+"""So far back each run reads again: what the seller does to an order, such as sending it, gives it a new revision but
+no new `updatedAt` (#4355, #9905, #11331). An order that could not be read is tried again for as long, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def fetch_orders(
     """
     seller = connection.seller
     mark = journal.orders_mark(workbook, seller)
-    since = options.orders_since or (mark - OVERLAP if mark else now - FIRST_DAYS)
+    since = options.orders_since or (mark - LOOK_BACK if mark else now - FIRST_DAYS)
     read = read_orders(connection.session, since)
     known = journal.delivered_orders(workbook, seller, [order.id for order in read.orders])
     in_sheet = {order_id for name, order_id in held if name == account}
@@ -70,8 +73,8 @@ def fetch_orders(
         delivered = known.get(order.id) == order.revision and not forget
         if delivered and not everything:
             continue
-        if order.is_ready:
-            is_new = order.id not in in_sheet and (forget or order.id not in known)
+        is_new = order.id not in in_sheet and (forget or order.id not in known)
+        if order.is_ready and not (is_new and order.fulfillment == CANCELLED):
             one = export_order(order, account, options.orders, language, is_new=is_new)
             exported.append(one)
             updates.append(OrderUpdate(account, order.id, one.rows, returns=not delivered))
@@ -87,7 +90,7 @@ def fetch_orders(
         updates=updates,
         marked=marked,
         revisions={order.id: order.revision for order in read.orders if order.id in updated},
-        read_until=_read_until(read, since, mark),
+        read_until=_read_until(read, since, mark) if since <= now else None,
         unreadable=read.unreadable,
         stopped=read.stopped,
     )

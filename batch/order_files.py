@@ -136,8 +136,8 @@ def _fields_of(value: Any) -> dict[str, Any]:
 def csv_line(values: Iterable[Any], delimiter: str = ";") -> str:
     """One line of CSV as Polish Excel reads it: decimal commas, local times, and no text that Excel calculates."""
     line = io.StringIO()
-    csv.writer(line, delimiter=delimiter, lineterminator="").writerow([_csv_value(value) for value in values])
-    return line.getvalue()
+    csv.writer(line, delimiter=delimiter).writerow([_csv_value(value) for value in values])
+    return line.getvalue().removesuffix("\r\n")  # with no line end of its own, the writer would not quote one in a text
 
 
 def _csv_value(value: Any) -> str:

@@ -63,14 +63,22 @@ def add_order(world: World, seller: Seller, lines: Iterable[Json] = ({},), **par
     return deepcopy(form)
 
 
+SELLERS = frozenset({"fulfillment", "note"})
+
+
 def change_order(world: World, seller: Seller, order_id: str, **parts: Any) -> Json:
-    """Change an order as a merge patch does; it gets a new revision and, unless one is given, a later `updatedAt`."""
+    """Change an order as a merge patch does; it gets a new revision and, unless one is given, a later `updatedAt`.
+
+    But for what the seller does to it, which leaves `updatedAt` as it was (#4355, #9905).
+    """
     old = seller.orders[order_id]
     later = datetime.fromisoformat(old["updatedAt"]) + timedelta(milliseconds=1)
-    if world.settings.orders_stale:
+    of_seller = parts.keys() <= SELLERS
+    if world.settings.orders_stale and not of_seller:
         seller.stale_orders.append(old)
     revision = f"{int(old['revision'], 16) + 1:08x}"
-    form = _merged(old, {"updatedAt": stamp(max(world.clock.now(), later)), "revision": revision, **parts})
+    moment = {} if of_seller else {"updatedAt": stamp(max(world.clock.now(), later))}
+    form = _merged(old, {**moment, "revision": revision, **parts})
     seller.orders[order_id] = form
     return deepcopy(form)
 
@@ -273,7 +281,7 @@ def _moment(call: Call, name: str) -> str:
 def _move(call: Call, page: list[Json]) -> None:
     """What happens between two pages of a busy shop: the first orders of this one change."""
     for form in page[: call.world.settings.orders_moving]:
-        change_order(call.world, call.seller, form["id"], fulfillment={"status": "PROCESSING"})
+        change_order(call.world, call.seller, form["id"], messageToSeller="Proszę o szybką wysyłkę")
 
 
 ROUTES = (

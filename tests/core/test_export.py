@@ -311,8 +311,9 @@ def test_rows_that_are_there_are_changed_in_place_and_others_added() -> None:
 
 def test_a_line_that_is_gone_keeps_its_row_without_value() -> None:
     """So the sums come right and the user's cells stay."""
-    placed = place([OrderUpdate("k1", "o1", [row("o1", "delivery")])], HELD, "usunięta")
-    assert placed.changes[5] == {"order_status": "usunięta", "quantity": 0, "line_total": 0}
+    placed = place([OrderUpdate("k1", "o1", [row("o1", "delivery", order_total=Decimal(19))])], HELD, "usunięta")
+    told = {"order_status": "usunięta", "quantity": 0, "line_total": 0, "order_total": Decimal(19)}
+    assert placed.changes[5] == told
     assert not placed.new
 
 

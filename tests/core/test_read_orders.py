@@ -18,7 +18,7 @@ from batch.allegro.orders import read_orders
 from batch.connect import Connection
 from batch.errors import ServerTrouble
 from batch.export import place
-from batch.fetch_orders import OVERLAP, fetch_orders
+from batch.fetch_orders import FIRST_DAYS, LOOK_BACK, fetch_orders
 from batch.journal import Journal
 from batch.simulator import orders as simulated
 from batch.simulator.orders import add_order, change_order
@@ -245,6 +245,6 @@ def run(listed: OrderList, journal: Journal, sheet: dict[tuple[str, str], dict[s
     journal.orders_delivered("book", "seller", fetched.revisions, fetched.read_until)
 
 
-def test_overlap_is_shorter_than_a_first_run() -> None:
-    """What the next run reads again is a matter of minutes."""
-    assert timedelta(0) < OVERLAP < timedelta(hours=1)
+def test_what_is_read_again_is_less_than_a_first_run() -> None:
+    """Else an order that was deleted, or was there before the tool, would come as a new one."""
+    assert timedelta(0) < LOOK_BACK < FIRST_DAYS

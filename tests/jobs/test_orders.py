@@ -199,7 +199,7 @@ def test_orders_since_takes_everything_again(shop: Shop) -> None:
 
 
 def test_reading_goes_on_where_the_last_run_ended(shop: Shop) -> None:
-    """One call in a quiet shop; the window begins minutes before the newest change that was seen."""
+    """One call in a quiet shop; the window begins some days before the newest change that was seen."""
     order = shop.simulator.add_order("e-sklep1")
     run(shop, accounts=frozenset({"e-sklep1"}))
     seen = len(shop.simulator.requests)
@@ -207,7 +207,32 @@ def test_reading_goes_on_where_the_last_run_ended(shop: Shop) -> None:
     calls = shop.simulator.requests[seen:]
     assert [call.path for call in calls] == [PATH]
     since = datetime.fromisoformat(dict(calls[0].query)["updatedAt.gte"])
-    assert timedelta(0) < datetime.fromisoformat(order["updatedAt"]) - since < timedelta(hours=1)
+    assert timedelta(days=1) < datetime.fromisoformat(order["updatedAt"]) - since < timedelta(days=30)
+
+
+def test_what_the_seller_does_to_an_order_reaches_its_rows(shop: Shop) -> None:
+    """Sending or cancelling changes its revision and not its `updatedAt`; what he cancelled at once is no order."""
+    sent, cancelled, never = (shop.simulator.add_order("e-sklep1")["id"] for _ in range(3))
+    shop.simulator.change_order("e-sklep1", never, fulfillment={"status": "CANCELLED"})
+    run(shop)
+    later = shop.simulator.add_order("e-sklep1")["id"]
+    run(shop)
+    shop.simulator.change_order("e-sklep1", sent, fulfillment={"status": "SENT"})
+    shop.simulator.change_order("e-sklep1", cancelled, fulfillment={"status": "CANCELLED"})
+    run(shop)
+    found = {row["order_id"]: row["fulfillment"] for row in shop.table("Orders")}
+    assert found == {sent: "wysłane", cancelled: "anulowane", later: "nowe"}
+
+
+def test_a_start_date_in_the_future_does_not_stop_the_orders_for_good(shop: Shop) -> None:
+    """A slip of the keyboard: once it is corrected, everything comes."""
+    order = shop.simulator.add_order("e-sklep1")["id"]
+    shop.fill([], Settings=settings_rows(orders_since=f"{datetime.now(UTC).year + 1}-12-01"))
+    run(shop)
+    assert shop.table("Orders") == []
+    shop.fill([])
+    run(shop)
+    assert {row["order_id"] for row in shop.table("Orders")} == {order}
 
 
 # --- when the workbook or Allegro is in the way

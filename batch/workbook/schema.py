@@ -491,8 +491,10 @@ SETTING_ROWS = (
                   "A larger change is refused unless --force is used."), "30"),
     Setting("max_ended_offers",
             Words("Najwięcej zakończonych ofert naraz", "Most offers ended at once"),
-            Words("Gdy przebieg zakończyłby więcej ofert, te wiersze są odrzucane, chyba że użyjesz --force.",
-                  "When a run would end more, those rows are refused unless --force is used."), "20"),
+            Words("Gdy przebieg zakończyłby więcej ofert, albo wyzerował stan ponad połowy aktywnych ofert konta "
+                  "(co najmniej 10), te wiersze są odrzucane, chyba że użyjesz --force.",
+                  "When a run would end more, or empty more than half of an account's active offers (10 at least), "
+                  "those rows are refused unless --force is used."), "20"),
     Setting("keep_runs",
             Words("Ile przebiegów trzymać w Wynikach", "Runs kept in Results"),
             Words("Starsze zostają w dzienniku.", "Older ones stay in the journal."), "20"),

@@ -21,7 +21,7 @@ from batch.execute import DraftExecutor, Execution, blamed
 from batch.execute_changes import ChangeExecutor
 from batch.model import Account, Change, Entry, Job, Outcome, ProductRow, State
 from batch.parallel import each
-from batch.plan import Known, Planned, Planner, Step, StepKind, answer, planned, wants_draft, wants_offer
+from batch.plan import Known, Planned, Planner, Step, StepKind, planned, wants_draft, wants_offer
 from batch.plan_changes import OPEN, Catches, ChangeStep, by_offer, planned_change, shows
 from batch.resolve import kinds_needed, resolve
 from batch.run import AccountResult, Run
@@ -114,8 +114,7 @@ def settle_drafts(this: Run, connection: Connection, drafts: Sequence[tuple[Prod
         for row, entry in drafts
     ]
     if this.request.dry_run:
-        codes = {StepKind.FOLLOW: "draft_pending", StepKind.LOOK_UP: "in_doubt"}
-        return [answer(step.row, codes[step.kind]) for step in steps]
+        return [planned(step) for step in steps]
     done = _draft_executor(this, connection, lambda _: None).execute(steps)
     if done.stopped is not None:
         raise done.stopped

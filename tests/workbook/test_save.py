@@ -51,14 +51,16 @@ def writer(path: Path, limit: int = 0) -> subprocess.Popen[str]:
 def test_killed_while_writing(tmp_path: Path) -> None:
     """Killed at any moment: every status is of the same turn, never half a file."""
     chance = random.Random(1)
-    path = book(tmp_path)
+    path, seen = book(tmp_path), set()
     for _ in range(8):
         with writer(path) as process:
             time.sleep(chance.uniform(0, 0.15))
             process.send_signal(signal.SIGKILL)
         table = read_workbook(path).tables["Products"]
         assert len(table.rows) == 200
-        assert len({table.value(row, "status") for row in table.rows}) == 1
+        [status] = {table.value(row, "status") for row in table.rows}
+        seen.add(status)
+    assert seen != {None}, "nothing was ever written"
 
 
 def test_no_room_on_the_disk(tmp_path: Path) -> None:

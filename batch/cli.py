@@ -99,9 +99,12 @@ def demo(
 
 @app.command()
 def init(workbook: WorkbookArgument, lang: LangOption = None, config: ConfigOption = None) -> None:
+    from batch.settings import FILE_NAME
     from batch.setup import create_workbook
 
-    words = _words(lang, None)
+    words, beside = _words(lang, None), config or workbook.absolute().parent / FILE_NAME
+    with suppress(BatchError):  # settings that are not there yet, or broken, do not stand in the way
+        words = _words(lang, beside)
     settings = create_workbook(workbook, config, words.language)
     _say(words.say("init_done", workbook=workbook, settings=settings))
 
@@ -690,7 +693,7 @@ def _print_summary(summary: Summary, words: Catalogue, *, as_json: bool = False)
     _say(words.say("summary_run", run=summary.run))
     for code, count in summary.counts.items():
         _say(f"  {status_cell(code, words)} – {words.title(code)}: {count}")
-    if not summary.counts and not summary.orders and summary.delivered:
+    if not summary.counts and not summary.orders and summary.delivered and not summary.exit_code:
         _say(words.say("summary_nothing"))
     for note in summary.notes:
         _say(note)

@@ -674,11 +674,20 @@ def _change(row: Any) -> Change:
 
 
 def _drafts(changes: Iterable[Change], before: State, after: State) -> list[Any]:
-    """The statements that mark the drafts behind deletions."""
+    """The statements that mark the drafts behind deletions, and note what was deleted: its row asks for it still."""
+
+    def values(change: Change) -> dict[str, Any]:
+        price, stock = change.old_price, change.old_stock
+        return {
+            "state": after,
+            **({"price": str(price.amount), "currency": price.currency} if price else {}),
+            **({"stock": stock} if stock is not None else {}),
+        }
+
     return [
         _entries.update()
         .where(_entries.c.seller == change.seller, _entries.c.offer_id == change.offer_id, _entries.c.state == before)
-        .values(state=after)
+        .values(**values(change))
         for change in changes
         if change.way is Way.DELETE
     ]

@@ -292,6 +292,9 @@ def _notes(
     words, notes = this.request.words, []
     if this.undoes:
         notes.append(words.say("undoes_run", run=this.undoes))
+        resting = [a.name for a in in_scope(this.accounts, this.request).values() if not a.active]
+        if resting:
+            notes.append(words.say("undo_leaves_accounts", accounts=resting))
         if any(outcome.code in PUT_BACK for outcome in outcomes_of(by_account)):
             notes.append(words.say("undo_leaves_the_sheet"))
     if this.request.wait_seconds is None and 0 < this.wait_seconds < ADVISED_WAIT:

@@ -78,7 +78,8 @@ def _delete(entry: Entry, held: FoundOffer | None, row: ProductRow, run: str) ->
         return replace(answer(row, "skipped", reason="no_draft", offer_id=entry.offer_id), offer_id=entry.offer_id)
     deletion = Change(
         0, entry.seller, run, entry.offer_id, entry.external_id, Way.DELETE, State.SENDING,
-        old_price=entry.price, old_stock=entry.stock, old_status="INACTIVE",
+        old_price=(held and held.price) or entry.price, old_stock=held.stock if held else entry.stock,
+        old_status="INACTIVE",
     )  # fmt: skip
     return ChangeStep(row, entry.offer_id, held, (deletion,))
 

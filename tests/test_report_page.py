@@ -52,7 +52,9 @@ def outcomes_of_every_kind() -> list[Outcome]:
             case 1:
                 one = Outcome(row, account, "offer_unchanged", offer_id=f"70{row}")
             case 2:
-                one = Outcome(row, account, "update_pending", offer_id=f"70{row}", external_id=ean, new_stock=row)
+                one = Outcome(
+                    row, account, "update_pending", {"waits": None}, offer_id=f"70{row}", external_id=ean, new_stock=row
+                )
             case 3:
                 one = Outcome.of_problems(row, account, [Problem("price_missing", cell)], ean)
             case 4:

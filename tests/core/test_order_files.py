@@ -13,4 +13,4 @@ def test_a_text_of_several_lines_is_one_cell() -> None:
     texts = ["Dzień dobry,\nproszę szybko\n=cmd|'/C calc'!A0", "a\r=2", "zwykły"]
     file = io.StringIO(f"{csv_line(texts)}\r\n{csv_line(['x', 'y', 'z'])}\r\n", newline="")
     assert list(csv.reader(file, delimiter=";")) == [texts, ["x", "y", "z"]]
-    assert csv_line(["=1"]) == "'=1"
+    assert csv_line(["=1", "+1-2"]) == "'=1;'+1-2"

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import openpyxl
+
 from batch.validate.cells import text_of
 from batch.workbook.read import read_workbook
 from tests.helpers.ooxml_validator import complaints
@@ -63,7 +65,19 @@ def test_init_makes_a_workbook_and_settings_and_overwrites_neither(tmp_path: Pat
     assert again.returncode == 2
     assert "Traceback" not in again.stderr
     assert program(tmp_path, "init", "Inny.xlsx", "--lang", "en").returncode == 0
+    assert {"Accounts", "Products"} < set(openpyxl.load_workbook(tmp_path / "Inny.xlsx").sheetnames)
     assert {name: (tmp_path / name).read_bytes() for name in files} == files
+
+
+def test_a_new_workbook_is_in_the_language_of_the_settings(tmp_path: Path) -> None:
+    """Those beside it, unless another is asked for; broken ones do not stand in the way."""
+    program(tmp_path, "init", "Oferty.xlsx")
+    settings = (tmp_path / "batch.yaml").read_text("utf-8")
+    assert "language: pl" in settings
+    for text, sheet in ((settings.replace("language: pl", "language: en"), "Products"), ("language: [", "Produkty")):
+        (tmp_path / "batch.yaml").write_text(text, "utf-8")
+        assert program(tmp_path, "init", f"{sheet}.xlsx").returncode == 0
+        assert sheet in openpyxl.load_workbook(tmp_path / f"{sheet}.xlsx").sheetnames
 
 
 def test_a_fresh_workbook_can_be_run(tmp_path: Path) -> None:

@@ -318,6 +318,30 @@ def test_a_draft_taken_back_is_made_again_when_asked_for(shop: Shop) -> None:
     assert run(shop, "run")["counts"] == {"draft_created": 2, "undone": 1}
 
 
+def test_a_draft_that_a_later_run_had_updated_is_not_made_again_after_its_undo(shop: Shop) -> None:
+    """Its row asks for what was deleted, though not for what was made at first."""
+    row = {"ean": catalogue.gtin(900), "price": 20, "stock": 1}
+    shop.fill([row])
+    first = run(shop, "run")
+    shop.fill([row | {"price": 21}])
+    assert run(shop, "run")["counts"] == {"offer_updated": 1}
+    assert run(shop, "undo", first["run"])["counts"] == {"undone": 1}
+    assert run(shop, "run")["counts"] == {"undone": 1}
+    shop.fill([row | {"price": 22}])
+    assert run(shop, "run")["counts"] == {"draft_created": 1}
+
+
+def test_an_undo_names_the_accounts_it_leaves_alone(shop: Shop) -> None:
+    """They are switched off since the run; it does not say that there was nothing to do."""
+    [offer] = shop.simulator.add_offers("e-sklep1", [OFFER])
+    row = {"offer_id": offer, "price": 11}
+    shop.fill([row])
+    run(shop, "run")
+    shop.fill([row], Accounts=[{"account": "e-sklep1", "environment": "simulator", "active": "nie"}])
+    assert "na których niczego nie cofnięto: e-sklep1" in shop.run("undo", "last").stderr
+    assert held(shop) == [("11.00", 5, "ACTIVE")]
+
+
 @pytest.mark.slow
 def test_a_draft_of_which_it_is_unknown_whether_it_was_deleted_is_not_made_again(shop: Shop) -> None:
     """The answer to the deletion was lost, and then the offer could not be looked at; the next run finds it."""

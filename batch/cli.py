@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batch.errors import AccountError, ApiError, BatchError, Forbidden, LoginNeeded, UsageError
+from batch.errors import AccountError, ApiError, BatchError, Forbidden, LoginNeeded, UsageError, WorkbookError
 from batch.messages import LANGUAGES, Catalogue, catalogue
 from batch.model import Job
 
@@ -91,7 +91,7 @@ def demo(
     from batch.demo import show
 
     words = _words(lang, config)
-    with _progress() as progress:
+    with _explaining(words), _progress() as progress:
         summary = show(folder, rows, words, progress)
     _print_summary(summary, words)
     _say(words.say("demo_done", workbook=summary.workbook))
@@ -410,6 +410,8 @@ def schedule(
         interval = schedules.interval(every)
         if install + remove + status + once > 1:
             raise UsageError("schedule_one_of")
+        if install and not workbook.exists():
+            raise WorkbookError("workbook_missing", path=str(workbook))
         if install or remove or status or dry_run:
             _system_schedule(request, interval, config, install=install, remove=remove, status=status, dry_run=dry_run)
             return

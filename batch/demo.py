@@ -18,6 +18,7 @@ from batch.accounts.endpoint import parse_grant
 from batch.accounts.renewal import write_new
 from batch.accounts.spool import Spool
 from batch.accounts.token_place import TokenFile
+from batch.errors import UsageError
 from batch.messages import Catalogue
 from batch.report import Summary
 from batch.settings import FILE_NAME, load_settings
@@ -31,9 +32,12 @@ ENVIRONMENT = "simulator"
 
 
 def show(folder: Path, good_rows: int, words: Catalogue, progress: Progress) -> Summary:
-    """Play the whole job in a new folder; what is left there can be opened and looked at."""
+    """Play the whole job in a new folder; what is left there can be opened and looked at. Raises UsageError."""
     folder = _free(folder)
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError("demo_folder", path=str(folder), reason=error.strerror or str(error)) from error
     workbook = folder / "demo.xlsx"
     with Simulator() as simulator:
         settings = _write_settings(folder, simulator.url, words.language)

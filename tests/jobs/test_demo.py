@@ -69,6 +69,13 @@ def test_init_makes_a_workbook_and_settings_and_overwrites_neither(tmp_path: Pat
     assert {name: (tmp_path / name).read_bytes() for name in files} == files
 
 
+def test_a_demo_that_finds_no_place_is_exit_2(tmp_path: Path) -> None:
+    """With a sentence, not as a bug."""
+    (tmp_path / "file").touch()
+    done = program(tmp_path, "demo", "file/demo")
+    assert (done.returncode, "Nie da się utworzyć folderu" in done.stderr) == (2, True)
+
+
 def test_a_new_workbook_is_in_the_language_of_the_settings(tmp_path: Path) -> None:
     """Those beside it, unless another is asked for; broken ones do not stand in the way."""
     program(tmp_path, "init", "Oferty.xlsx")

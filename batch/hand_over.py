@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batch.account_jobs import state_cells
-from batch.accounts.token_place import told_apart
 from batch.connect import Connector
 from batch.deliver import Answers, as_debt, deliver, place_of, tables_to_write
 from batch.errors import JournalError
@@ -219,5 +218,4 @@ def _summary(run: QueuedRun, journal: Journal, request: Request, world: World) -
 def _offer_urls(run: QueuedRun, request: Request, world: World) -> dict[str, str]:
     connector = Connector(request.settings, request.workbook, request.words.language, world)
     accounts = read_accounts(run.table_data()["Accounts"], list(request.settings.environments))
-    accounts = told_apart(accounts, request.workbook.absolute().parent)
     return {name: connector.offer_url(account) for name, account in accounts.items()}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
-_OVER = object()
 
 
 def each(items: Iterable[T], work: Callable[[T], None], *, threads: int) -> None:
@@ -23,10 +23,10 @@ def each(items: Iterable[T], work: Callable[[T], None], *, threads: int) -> None
         while not failures:
             try:
                 with lock:
-                    item = next(iterator, _OVER)
-                if item is _OVER:
+                    taken = list(islice(iterator, 1))
+                if not taken:
                     return
-                work(item)  # type: ignore[arg-type]  # an item, then
+                work(taken[0])
             except BaseException as error:  # noqa: BLE001  (raised again below, in the caller's thread)
                 failures.append(error)
 

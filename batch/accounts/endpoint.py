@@ -143,17 +143,17 @@ class TokenEndpoint:
         return HTTPBasicAuth(self.client_id.encode(), self.secret().encode())
 
     def _persist(self, patience: timedelta, ask: Callable[[], _T]) -> _T:
-        begun = self.clock()
-        for wait in itertools.chain(WAITS, itertools.repeat(WAITS[-1])):
+        begun, waits = self.clock(), itertools.chain(WAITS, itertools.repeat(WAITS[-1]))
+        while True:
             try:
                 return ask()
             except ApiError as error:
+                wait = next(waits)
                 pause = wait if error.retry_after is None else max(wait, error.retry_after)
                 if self.clock() - begun + timedelta(seconds=min(pause, MAX_LIFE)) > patience:
                     raise
                 log.warning("token endpoint: %s; the same request again in %.1f s", error.code, pause)
             self.sleep(pause)
-        raise AssertionError  # pragma: no cover  (there is always another wait)
 
     def _grant(
         self, form: dict[str, str], auth: AuthBase, refusals: frozenset[str] = frozenset({"invalid_grant"})
